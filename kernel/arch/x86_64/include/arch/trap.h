@@ -1,0 +1,87 @@
+/*
+ * The seam for traps: what a trap leaves behind, and how code says that it expects one.
+ *
+ * Talks to: mm/fault (page faults of user addresses go there first), lib/printk.
+ */
+#ifndef ARCH_TRAP_H
+#define ARCH_TRAP_H
+
+#include <arch/mmu.h>
+#include <lib/compiler.h>
+
+/* As pushed by the entry stubs; the order is shared with trap_entry.S. */
+struct trap_frame {
+	uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax;
+	uint64_t vector, error;
+	uint64_t rip, cs, rflags, rsp, ss; /* by the CPU (SDM vol. 3, 6.14.2) */
+};
+
+#define TRAP_DE 0
+#define TRAP_NMI 2
+#define TRAP_BP 3
+#define TRAP_UD 6
+#define TRAP_DF 8
+#define TRAP_SS 12
+#define TRAP_GP 13
+#define TRAP_PF 14
+
+/* Page-fault error code (SDM vol. 3, 4.7). */
+#define PF_P (1u << 0)
+#define PF_W (1u << 1)
+#define PF_U (1u << 2)
+#define PF_RSVD (1u << 3)
+#define PF_I (1u << 4)
+#define PF_PK (1u << 5)
+
+/* What happened to one access. vector == TRAP_NONE: it went through. */
+#define TRAP_NONE (~0u)
+struct trap_info {
+	unsigned vector;
+	uint64_t error;
+	va_t va;      /* CR2 of a page fault */
+	uint64_t rip; /* where it happened */
+};
+
+/*
+ * Run fn(arg) and catch the first trap inside it (in supervisor or user mode, any vector but NMI
+ * and double fault), abandoning fn. Interrupts and SMAP state are as before afterwards.
+ *
+ * Page faults that mm/fault resolves are not seen here unless `raw` is set.
+ * Returns what was caught. Calls may not nest.
+ */
+struct trap_info expect_fault(void (*fn)(void *), void *arg, bool raw);
+
+/* One access, in the mode asked for, with everything that came of it. */
+enum access_kind { ACCESS_READ, ACCESS_WRITE, ACCESS_EXEC };
+struct access {
+	va_t va;
+	enum access_kind kind;
+	bool user;      /* from ring 3 */
+	bool raw;       /* do not let mm/fault resolve page faults */
+	uint64_t value; /* in: what to write. out: what was read (8 bytes), or what the code at va
+			 * returned: it must be `mov eax, imm32; ret` as access_code writes it */
+};
+
+/*
+ * Make the access with the tables that are loaded. User accesses run at ring 3 in a routine on a
+ * page of its own, USER_STUB_VA, which the caller's space must map U+X (arch_user_stub_pa); they
+ * come back by trap.
+ */
+struct trap_info arch_access(struct access *a);
+
+/* The frame that holds the ring-3 routine, and where it expects to be mapped (R, X, U). */
+pa_t arch_user_stub_pa(void);
+#define USER_STUB_VA 0x7fffff000000
+
+/* Write the code that ACCESS_EXEC runs to `dst` (a writable alias of it): returns `value`. */
+void access_code(void *dst, uint32_t value);
+#define ACCESS_CODE_BYTES 6
+
+/*
+ * What mm/fault answers for a page fault it was asked about.
+ */
+enum fault_answer { FAULT_RESOLVED, FAULT_REFUSED };
+/* Set by mm; NULL until there are spaces. Called with interrupts as the faulting code had them. */
+extern enum fault_answer (*trap_page_fault)(va_t va, uint64_t error);
+
+#endif

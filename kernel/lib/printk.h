@@ -1,0 +1,54 @@
+/*
+ * printk: formatted text to the console, and the two ways to say that the
+ * kernel itself is wrong: ASSERT and panic.
+ *
+ * Locking: printk may be called from anywhere, traps included.
+ * Talks to: whatever console the boot code registered (dev/serial).
+ */
+#ifndef LIB_PRINTK_H
+#define LIB_PRINTK_H
+
+#include <lib/compiler.h>
+
+/*
+ * Print to the console.
+ *
+ * Conversions: %d %i %u %x %X %o %c %s %p %% with flags "0-+# ", width, precision, '*',
+ * and the length marks hh h l ll z. Output is plain text; '\n' is sent as CR LF by the
+ * serial driver.
+ */
+void printk(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+/*
+ * The same into a buffer; always terminated when size > 0.
+ *
+ * Returns the length the whole text would have had, as C's snprintf does.
+ */
+int ksnprintf(char *buf, size_t size, const char *fmt, ...) PRINTF_LIKE(3, 4);
+int kvsnprintf(char *buf, size_t size, const char *fmt, __builtin_va_list args);
+
+/*
+ * Stop: print the reason, file:line, a back trace with function names, then
+ * "Bail out! reason" and leave through debug-exit with the panic code.
+ */
+void panic_at(const char *file, int line, const char *fmt, ...) PRINTF_LIKE(3, 4) NORETURN;
+#define panic(...) panic_at(__FILE__, __LINE__, __VA_ARGS__)
+
+/*
+ * Our own invariants, never for input. A test may expect one to fire (tests/kernel/test.h,
+ * EXPECT_BUG); otherwise it is a panic that prints the expression and file:line.
+ */
+void assert_failed(const char *file, int line, const char *expr, uint64_t left, uint64_t right)
+	NORETURN;
+#define ASSERT(cond) ((cond) ? (void)0 : assert_failed(__FILE__, __LINE__, #cond, 0, 0))
+#define ASSERT_OP(a, op, b)                                                                   \
+	do {                                                                                   \
+		__typeof__(a) a_ = (a);                                                        \
+		__typeof__(b) b_ = (b);                                                        \
+		if (!(a_ op b_))                                                               \
+			assert_failed(__FILE__, __LINE__, #a " " #op " " #b, (uint64_t)a_,     \
+				      (uint64_t)b_);                                           \
+	} while (0)
+#define ASSERT_EQ(a, b) ASSERT_OP(a, ==, b)
+
+#endif

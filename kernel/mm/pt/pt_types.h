@@ -1,0 +1,103 @@
+/*
+ * The vocabulary of the page-table library: addresses, tables, entries, kinds, attributes, errors.
+ *
+ * A *table* (pt_t), a pointer to an *entry* (ptp_t) and an entry's *value* (ptv_t) are three
+ * types. Each carries its level; level 0 is the smallest page and the level falls by one on the
+ * way down. No state, no locking; includes nothing but the compiler's freestanding headers.
+ */
+#ifndef PT_TYPES_H
+#define PT_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifndef ENOMEM
+enum pt_errno {
+	EPERM = 1,
+	ENOENT = 2,
+	EIO = 5,
+	EAGAIN = 11,
+	ENOMEM = 12,
+	EFAULT = 14,
+	EBUSY = 16,
+	EEXIST = 17,
+	EINVAL = 22,
+	ENOSPC = 28,
+	ERANGE = 34,
+	EOVERFLOW = 75,
+};
+#endif
+
+/* A virtual address: what a walker is asked for. An integer, because arithmetic on it is the job. */
+typedef uint64_t va_t;
+
+/* A physical address. Not an integer, so that mixing it with a virtual one does not compile. */
+typedef struct {
+	uint64_t value;
+} pa_t;
+
+#define PA(x) ((pa_t){(uint64_t)(x)})
+#define PA_NONE PA(~0ull)
+
+static inline bool pa_equal(pa_t a, pa_t b)
+{
+	return a.value == b.value;
+}
+
+static inline pa_t pa_add(pa_t pa, uint64_t bytes)
+{
+	return PA(pa.value + bytes);
+}
+
+/* A table: its physical address and its level. */
+typedef struct {
+	pa_t pa;
+	unsigned level;
+} pt_t;
+
+/* A pointer to one entry. Only a format dereferences `slot`. */
+typedef struct {
+	void *slot;
+	unsigned level;
+} ptp_t;
+
+/* The value of one entry. Only a format looks into `bits`. */
+typedef struct {
+	uint64_t bits;
+	unsigned level;
+} ptv_t;
+
+/* What an entry is. Every value of every format is exactly one of these. */
+enum pt_kind {
+	PT_NONE,  /* nothing; all bits that matter are zero */
+	PT_TABLE, /* points to a table one level down */
+	PT_LEAF,  /* maps memory; at level > 0 it is huge */
+	PT_SOFT,  /* not present, carries software data such as a swap slot */
+	PT_BAD,   /* none of the above: reported, contained, never walked */
+};
+
+/*
+ * Attributes of a leaf, the same for all formats. Rights are positive, so that zero grants
+ * nothing; a format without a right (x86 cannot refuse reads to a present page) says what it does.
+ */
+typedef uint32_t pt_attr_t;
+#define PT_R (1u << 0)       /* may be read */
+#define PT_W (1u << 1)       /* may be written */
+#define PT_X (1u << 2)       /* may be executed */
+#define PT_U (1u << 3)       /* by the unprivileged side, too */
+#define PT_GLOBAL (1u << 4)  /* the same in all spaces */
+#define PT_UC (1u << 5)      /* uncached: a device window */
+#define PT_WC (1u << 6)      /* write combining */
+#define PT_YOUNG (1u << 7)   /* the walker has used it */
+#define PT_DIRTY (1u << 8)   /* the walker has written through it */
+#define PT_DEVMAP (1u << 9)  /* memory without a frame: nobody counts edges to it */
+#define PT_MARK (1u << 10)   /* one bit for the owner of the tree; walkers ignore it */
+#define PT_RWX (PT_R | PT_W | PT_X)
+
+/* Ranges are [start, end); end == 0 means 2^64. */
+typedef struct {
+	va_t start, end;
+} va_range_t;
+
+#endif

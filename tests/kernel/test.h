@@ -1,0 +1,104 @@
+/*
+ * Tests that register themselves, in the kernel and on the host.
+ *
+ *   // One sentence: the claim.
+ *   TEST(frame, double_free_is_caught)
+ *   {
+ *           EXPECT_EQ(frame_free_count(), before);
+ *   }
+ *
+ * A failed EXPECT_ records file:line and both values and goes on; REQUIRE_ also leaves the test. A test that made no
+ * check fails. The runner prints KTAP: a suite is a subtest, with a last test of its own,
+ * `no_frame_leaked`, that compares the free frames before and after the suite.
+ */
+#ifndef TESTS_TEST_H
+#define TESTS_TEST_H
+
+#include <lib/compiler.h>
+
+struct test {
+	const char *suite, *name;
+	void (*run)(void);
+	const char *file;
+	int line;
+};
+
+#define TEST(suite_, name_)                                                                   \
+	static void test_##suite_##_##name_(void);                                             \
+	static const struct test test_entry_##suite_##_##name_ SECTION("test_entries")         \
+		ALIGNED(8) = { #suite_, #name_, test_##suite_##_##name_, __FILE__, __LINE__ }; \
+	static void test_##suite_##_##name_(void)
+
+/* The check itself: counts it, prints a `# file:line: ...` diagnostic when it fails. */
+bool test_check(bool ok, const char *file, int line, const char *expr, uint64_t left,
+		uint64_t right);
+
+#define EXPECT(cond) test_check(!!(cond), __FILE__, __LINE__, #cond, 0, 0)
+#define EXPECT_OP(a, op, b)                                                                   \
+	({                                                                                     \
+		__typeof__(a) a_ = (a);                                                        \
+		__typeof__(b) b_ = (b);                                                        \
+		test_check(a_ op b_, __FILE__, __LINE__, #a " " #op " " #b, (uint64_t)a_,      \
+			   (uint64_t)b_);                                                      \
+	})
+#define EXPECT_EQ(a, b) EXPECT_OP(a, ==, b)
+#define EXPECT_NE(a, b) EXPECT_OP(a, !=, b)
+#define EXPECT_LE(a, b) EXPECT_OP(a, <=, b)
+#define REQUIRE(cond)                                                                         \
+	do {                                                                                   \
+		if (!EXPECT(cond))                                                             \
+			return;                                                                \
+	} while (0)
+#define REQUIRE_EQ(a, b)                                                                      \
+	do {                                                                                   \
+		if (!EXPECT_EQ(a, b))                                                          \
+			return;                                                                \
+	} while (0)
+
+/* Say why this test cannot run here, and leave it. It counts as skipped, not as passed. */
+#define TEST_SKIP(...)                                                                        \
+	do {                                                                                   \
+		test_skip(__VA_ARGS__);                                                        \
+		return;                                                                        \
+	} while (0)
+void test_skip(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+/* A KTAP diagnostic line, "# ..." at the right indentation: counts and figures go here. */
+void test_note(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+/*
+ * Run statement; it must end in a failed ASSERT or a reported bug, and does not continue behind it.
+ * (setjmp under the hood: locals changed in the statement are undefined afterwards.)
+ */
+#define EXPECT_BUG(statement)                                                                 \
+	do {                                                                                   \
+		if (!__builtin_setjmp(test_bug_begin())) {                                     \
+			statement;                                                             \
+			test_bug_end();                                                        \
+			test_check(false, __FILE__, __LINE__, "bug: " #statement, 0, 0);       \
+		} else {                                                                       \
+			test_bug_end();                                                        \
+			test_check(true, __FILE__, __LINE__, #statement, 0, 0);                \
+		}                                                                              \
+	} while (0)
+void **test_bug_begin(void);
+void test_bug_end(void);
+/* Called by assert_failed: does not return if a test expects a bug. */
+void test_bug_hit(const char *file, int line, const char *expr);
+
+/* Deterministic random numbers; the seed is printed with the results and set by `seed=n`. */
+uint64_t test_random(void);
+void test_random_seed(uint64_t seed);
+
+struct test_result {
+	unsigned passed, failed, skipped;
+};
+
+/*
+ * Run the tests whose "suite.name" or "suite" matches the glob (several, separated by commas; `*`
+ * and `?`), print KTAP, and return the counts. A glob that matches nothing counts as one failure
+ * and says so.
+ */
+struct test_result test_run(const char *globs);
+
+#endif
