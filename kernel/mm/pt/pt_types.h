@@ -88,11 +88,14 @@ typedef uint32_t pt_attr_t;
 #define PT_U (1u << 3)       /* by the unprivileged side, too */
 #define PT_GLOBAL (1u << 4)  /* the same in all spaces */
 #define PT_UC (1u << 5)      /* uncached: a device window */
-#define PT_WC (1u << 6)      /* write combining */
-#define PT_YOUNG (1u << 7)   /* the walker has used it */
-#define PT_DIRTY (1u << 8)   /* the walker has written through it */
-#define PT_DEVMAP (1u << 9)  /* memory without a frame: nobody counts edges to it */
-#define PT_MARK (1u << 10)   /* one bit for the owner of the tree; walkers ignore it */
+#define PT_YOUNG (1u << 6)   /* the walker has used it */
+#define PT_DIRTY (1u << 7)   /* the walker has written through it */
+#define PT_DEVMAP (1u << 8)  /* not counted as an edge: device windows, the direct map */
+#define PT_MARK (1u << 9)    /* one bit for the owner of the tree; walkers ignore it */
+#define PT_ATTR_ALL ((1u << 10) - 1)
+
+/* The most levels any format has. */
+#define PT_LEVEL_MAX 6
 #define PT_RWX (PT_R | PT_W | PT_X)
 
 /* Ranges are [start, end); end == 0 means 2^64. */

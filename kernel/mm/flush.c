@@ -1,0 +1,87 @@
+/*
+ * Flush batches on one CPU. Invariant: a frame in the batch keeps the edge that its entry had,
+ * so that nobody can be handed it before the flush. See flush.h for the protocol.
+ */
+#include <arch/mmu.h>
+#include <lib/printk.h>
+#include <mm/flush.h>
+
+#define FLUSH_MAGIC 0xf1a5bacc
+
+struct flush_stats flush_stats;
+
+void flush_begin(struct pt_batch *b, struct space *space)
+{
+	b->magic = FLUSH_MAGIC;
+	b->pending = b->tables = false;
+	b->step = ~0ull;
+	b->space = space;
+	b->frame_count = 0;
+}
+
+void flush_add_range(struct pt_batch *b, va_t start, va_t last, unsigned level)
+{
+	uint64_t step = PAGE_SIZE << (9 * level);
+
+	ASSERT_EQ(b->magic, FLUSH_MAGIC);
+	if (!b->pending || start < b->start)
+		b->start = start;
+	if (!b->pending || last > b->last)
+		b->last = last;
+	if (step < b->step)
+		b->step = step;
+	b->pending = true;
+}
+
+static void flush_pages(const struct pt_batch *b)
+{
+	uint64_t count = (b->last - b->start) / b->step + 1;
+	va_t va = b->start;
+
+	if (count > FLUSH_PAGES_MAX) {
+		flush_stats.full++;
+		arch_tlb_flush_all();
+		return;
+	}
+	flush_stats.ranges++;
+	flush_stats.pages += count;
+	for (; count; count--, va += b->step)
+		arch_tlb_flush_page(va);
+}
+
+void flush_now(struct pt_batch *b)
+{
+	ASSERT_EQ(b->magic, FLUSH_MAGIC);
+	if (b->pending)
+		flush_pages(b);
+	else if (b->tables)
+		arch_tlb_flush_all();
+	if (b->pending || b->tables)
+		flush_stats.rounds++;
+	for (unsigned i = 0; i < b->frame_count; i++)
+		frame_put_span(b->frame[i].frame, b->frame[i].order);
+	b->pending = b->tables = false;
+	b->step = ~0ull;
+	b->frame_count = 0;
+}
+
+void flush_add_frame(struct pt_batch *b, struct frame *f, unsigned order)
+{
+	ASSERT_EQ(b->magic, FLUSH_MAGIC);
+	if (b->frame_count == FLUSH_FRAMES_MAX)
+		flush_now(b);
+	b->frame[b->frame_count].frame = f;
+	b->frame[b->frame_count++].order = order;
+}
+
+void flush_add_table(struct pt_batch *b, struct frame *f)
+{
+	flush_add_frame(b, f, 0);
+	b->tables = true;
+}
+
+void flush_end(struct pt_batch *b)
+{
+	flush_now(b);
+	b->magic = 0;
+}

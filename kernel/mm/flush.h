@@ -1,0 +1,64 @@
+/*
+ * The flush batch: what one operation has made stale, and the frames that may be reused only when
+ * no TLB can lead to them any more.
+ *
+ *   struct pt_batch b;
+ *   flush_begin(&b, space_or_NULL);
+ *   ... change entries; flush_add_range, flush_add_frame, flush_add_table ...
+ *   flush_end(&b);             // flushes, then gives the frames back
+ *
+ * Past FLUSH_PAGES_MAX pages the whole space is flushed instead of page by page. A batch that is full
+ * flushes on its own and goes on. A batch that is not ended before its storage goes away is a bug
+ * (flush_end clears the magic; flush_begin on a live batch asserts).
+ *
+ * Locking: a batch belongs to one operation on one CPU. Talks to: arch/mmu, frame.
+ */
+#ifndef MM_FLUSH_H
+#define MM_FLUSH_H
+
+#include <mm/frame.h>
+#include <mm/pt/pt_types.h>
+
+#define FLUSH_PAGES_MAX 32
+#define FLUSH_FRAMES_MAX 64
+
+struct space;
+
+struct pt_batch {
+	uint32_t magic;
+	bool pending;          /* something is stale */
+	bool tables;           /* a table became unreachable: paging-structure caches too */
+	va_t start, last;      /* the stale range, inclusive; only if pending */
+	uint64_t step;         /* smallest leaf in it, bytes */
+	struct space *space;   /* whose translations; NULL: the kernel's, in every space */
+	unsigned frame_count;
+	struct {
+		struct frame *frame;
+		unsigned order;
+	} frame[FLUSH_FRAMES_MAX];
+};
+
+/* Counted since boot, for tests and statistics. */
+struct flush_stats {
+	uint64_t ranges, pages, full, rounds;
+};
+extern struct flush_stats flush_stats;
+
+void flush_begin(struct pt_batch *b, struct space *space);
+
+/* Translations in [start, last], of leaves of `level` or larger, have been downgraded. */
+void flush_add_range(struct pt_batch *b, va_t start, va_t last, unsigned level);
+
+/* Give up the edge(s) of a leaf that covered 2^order frames at f, after the flush. */
+void flush_add_frame(struct pt_batch *b, struct frame *f, unsigned order);
+
+/* Give up a table that was taken out of the tree, after the flush. */
+void flush_add_table(struct pt_batch *b, struct frame *f);
+
+/* Flush what is pending and give the frames back; the batch can go on. */
+void flush_now(struct pt_batch *b);
+
+/* flush_now, and the batch is over. */
+void flush_end(struct pt_batch *b);
+
+#endif

@@ -1,0 +1,110 @@
+/*
+ * Ready-made operations on the ranges of a root: the walker's standard clients.
+ *
+ * Ranges are [start, end), in whole level-0 pages; end == 0 means 2^64. A range that the root does not
+ * translate gives -ERANGE, one that is not whole pages or is empty -EINVAL; nothing has changed then.
+ * Flushing the range afterwards is the caller's duty; tables that became unreachable go to `batch`.
+ *
+ * Compiled once per format: a .c file names its format as pt.h says and includes pt_ops.c.
+ */
+#ifndef PT_OPS_H
+#define PT_OPS_H
+
+#include "pt.h"
+
+#define pt_map PT_NAME(pt_map)
+#define pt_unmap PT_NAME(pt_unmap)
+#define pt_protect PT_NAME(pt_protect)
+#define pt_translate PT_NAME(pt_translate)
+#define pt_find PT_NAME(pt_find)
+#define pt_merge PT_NAME(pt_merge)
+#define pt_reserve PT_NAME(pt_reserve)
+#define pt_count PT_NAME(pt_count)
+#define pt_dump PT_NAME(pt_dump)
+#define pt_free PT_NAME(pt_free)
+#define pt_root_init PT_NAME(pt_root_init)
+
+/* Told of every leaf and soft entry that an operation has removed (v.level says how large). */
+struct pt_drop {
+	void (*drop)(struct pt_drop *self, va_t va, ptv_t v);
+};
+
+/*
+ * Make a root with a new, empty top table at `top_level` for the addresses [first, last].
+ *
+ * Other members of *root get defaults: leaves wherever the format allows, empty tables
+ * reclaimed, tables granting all rights but PT_U. Returns 0 or -ENOMEM.
+ */
+int pt_root_init(struct pt_root *root, struct pt_owner *owner, unsigned top_level, va_t first,
+		 va_t last);
+
+/*
+ * Map [va, va + bytes) to the memory from pa on, in the largest leaves that alignment,
+ * the format and root->leaf_level_max allow.
+ *
+ * Returns -EEXIST if something is mapped there, -ENOMEM, or -EINVAL (address or attributes that the
+ * format cannot hold, unaligned pa). On failure nothing is mapped that was not before; tables left
+ * empty are taken back.
+ */
+int pt_map(const struct pt_root *root, va_t va, pa_t pa, uint64_t bytes, pt_attr_t attr,
+	   struct pt_batch *batch);
+
+/*
+ * Remove everything in [start, end): leaves and soft entries go to `drop` (may be NULL), tables that
+ * become empty to the batch. A huge leaf that is covered in part is split first.
+ *
+ * Returns -ENOMEM if a split found no memory; then every translation is as before.
+ */
+int pt_unmap(const struct pt_root *root, va_t start, va_t end, struct pt_drop *drop,
+	     struct pt_batch *batch);
+
+/*
+ * Give the leaves in [start, end) the attributes (old & ~clear) | set; soft entries stay.
+ *
+ * PT_YOUNG and PT_DIRTY that the walker sets meanwhile are kept unless they are in `clear`.
+ * Returns -EINVAL for attributes the format does not know; -ENOMEM as pt_unmap.
+ */
+int pt_protect(const struct pt_root *root, va_t start, va_t end, pt_attr_t clear, pt_attr_t set);
+
+/* Make sure that every table down to `level` exists in [start, end). -ENOMEM: some do. */
+int pt_reserve(const struct pt_root *root, va_t start, va_t end, unsigned level);
+
+/* What an address, or a range in pt_dump, translates to. */
+struct pt_span {
+	va_t va, last;       /* of the whole entry; pt_dump: of the merged range */
+	enum pt_kind kind;   /* never PT_TABLE */
+	unsigned level;      /* of the entry */
+	pa_t pa;             /* PT_LEAF: where `va` goes */
+	pt_attr_t attr;      /* PT_LEAF: effective, that is with the rights of all tables above */
+	uint64_t soft;       /* PT_SOFT */
+};
+
+/*
+ * What va translates to. Never fails: outside the root it is none. Lock-free.
+ * pt_find gives the lowest entry itself, for those who go on from there.
+ */
+struct pt_span pt_translate(const struct pt_root *root, va_t va);
+ptp_t pt_find(const struct pt_root *root, va_t va, ptv_t *v);
+
+/*
+ * Replace tables in [start, end) whose entries say together what one leaf can say by that leaf.
+ *
+ * PT_YOUNG and PT_DIRTY are joined. Returns the number of huge leaves made, or -ERANGE/-EINVAL.
+ */
+int pt_merge(const struct pt_root *root, va_t start, va_t end, struct pt_batch *batch);
+
+/* Entries and tables by level, found by walking. */
+struct pt_count {
+	uint64_t leaf[PT_LEVEL_MAX], soft[PT_LEVEL_MAX], table[PT_LEVEL_MAX], bad;
+};
+int pt_count(const struct pt_root *root, va_t start, va_t end, struct pt_count *out);
+
+/* Report the ranges of [start, end) that are not none, in order, neighbours that continue each other
+ * (same kind, level, attributes but A/D, adjoining memory) merged. */
+typedef void pt_dump_fn(void *arg, const struct pt_span *span);
+int pt_dump(const struct pt_root *root, va_t start, va_t end, pt_dump_fn *fn, void *arg);
+
+/* Tear down all that the root translates, and the top table. */
+void pt_free(struct pt_root *root, struct pt_drop *drop, struct pt_batch *batch);
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * Entry access for formats whose entries are 64-bit words in memory, stored as they are.
+ * Part of such a format: nothing else may include it. Locking: see pt_format.h.
+ */
+#ifndef PT_WORD_H
+#define PT_WORD_H
+
+#define PT_SLOT_SHIFT 3
+
+static inline ptv_t ptp_get(ptp_t p)
+{
+	return (ptv_t){ __atomic_load_n((uint64_t *)p.slot, __ATOMIC_RELAXED), p.level };
+}
+
+static inline void ptp_set(ptp_t p, ptv_t v)
+{
+	__atomic_store_n((uint64_t *)p.slot, v.bits, __ATOMIC_RELEASE);
+}
+
+static inline ptv_t ptp_exchange(ptp_t p, ptv_t v)
+{
+	v.bits = __atomic_exchange_n((uint64_t *)p.slot, v.bits, __ATOMIC_ACQ_REL);
+	return v;
+}
+
+static inline bool ptp_compare_exchange(ptp_t p, ptv_t *expected, ptv_t v)
+{
+	return __atomic_compare_exchange_n((uint64_t *)p.slot, &expected->bits, v.bits, false,
+					   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * The page-table library's host: tables are frames, their meta lives in struct frame.
+ *
+ * Named by PT_HOST_HEADER wherever the library is compiled into the kernel. Locking: frames'.
+ * Talks to: frame (tables), flush (tables that hardware may still reach).
+ */
+#ifndef MM_PT_HOST_H
+#define MM_PT_HOST_H
+
+#include <lib/printk.h>
+#include <mm/frame.h>
+#include <mm/pt/pt_types.h>
+
+struct pt_owner;
+struct pt_batch;
+
+#define PT_ASSERT(cond) ASSERT(cond)
+#define PT_HOST_REPORT_BAD(p, va, v) pt_report_bad((p).level, va, (v).bits)
+#define PT_HOST_SPLIT(v) pt_host_split(ptv_attr(v), ptv_pa(v), (v).level)
+
+/* Say that a bad entry was found and dropped, and count it. */
+void pt_report_bad(unsigned level, va_t va, uint64_t bits);
+extern uint64_t pt_bad_count;
+
+/* A table's frame that the walkers may still reach waits in the batch for its flush. */
+void pt_host_free(struct pt_owner *owner, pt_t table, struct pt_batch *batch);
+
+static inline pa_t pt_host_alloc(struct pt_owner *owner, unsigned level)
+{
+	struct frame *f = frame_alloc_zeroed(0, FRAME_TABLE);
+
+	(void)owner, (void)level;
+	return f ? frame_to_pa(f) : PA_NONE;
+}
+
+static inline void *pt_host_ptr(pa_t table)
+{
+	return pa_to_ptr(table);
+}
+
+static inline struct pt_meta *pt_host_meta(const void *ptr)
+{
+	return &pa_to_frame(ptr_to_pa(ptr))->meta;
+}
+
+/* A counted huge leaf becomes smaller ones: so do the blocks it covers. */
+static inline void pt_host_split(pt_attr_t attr, pa_t pa, unsigned level)
+{
+	if (!(attr & PT_DEVMAP))
+		frame_explode(pa_to_frame(pa), (level - 1) * 9);
+}
+
+#endif
