@@ -1,0 +1,133 @@
+# Ptolemy. `make help` says what there is to make.
+#
+# Every kernel/**/*.c and *.S, boot/*.c and *.S, and tests/kernel/*.c is found by itself. boot/*.c is
+# 32-bit code that runs before paging; everything else is the 64-bit kernel.
+
+.DEFAULT_GOAL := kernel
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+BUILD ?= build
+PTOLEMY_TEST ?= 1
+VERBOSE ?= 0
+Q := $(if $(filter 1,$(VERBOSE)),,@)
+say = $(if $(Q),@printf '  %-8s %s\n' '$(1)' '$(2)')
+
+# --- Tool chain: CROSS_COMPILE= and CC= override what is found.
+
+ifeq ($(origin CROSS_COMPILE),undefined)
+CROSS_COMPILE := $(firstword $(foreach p,x86_64-elf- x86_64-linux-gnu-,\
+	$(if $(shell command -v $(p)gcc),$(p))))
+endif
+ifeq ($(origin CC),default)
+CC := $(CROSS_COMPILE)gcc
+endif
+LD := $(CROSS_COMPILE)ld
+NM := $(CROSS_COMPILE)nm
+OBJCOPY := $(CROSS_COMPILE)objcopy
+OBJDUMP := $(CROSS_COMPILE)objdump
+READELF := $(CROSS_COMPILE)readelf
+STRIP := $(CROSS_COMPILE)strip
+PYTHON ?= python3
+
+ifneq ($(findstring clang,$(CC)),)
+ARCH_64 := --target=x86_64-elf
+ARCH_32 := --target=i386-elf -fno-addrsig
+HOSTCC ?= $(CC)
+else
+ARCH_64 := -m64
+ARCH_32 := -m32
+HOSTCC ?= gcc
+WARNINGS_CC := -Wlogical-op -Wduplicated-cond -Wjump-misses-init
+endif
+
+# --- Flags
+
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wundef -Wvla -Wformat=2 -Wpointer-arith -Wwrite-strings \
+	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wimplicit-fallthrough \
+	-Wredundant-decls -Wstrict-overflow=2 -Wswitch-enum $(WARNINGS_CC)
+CPPFLAGS := -I. -Ikernel -Ikernel/arch/x86_64/include -DPTOLEMY_TEST=$(PTOLEMY_TEST) -MMD -MP \
+	-ffile-prefix-map=$(CURDIR)=.
+CFLAGS_BOTH := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -fno-common -fno-strict-aliasing \
+	-fno-delete-null-pointer-checks -fno-stack-protector -fno-asynchronous-unwind-tables \
+	-fcf-protection=none -fno-omit-frame-pointer -mgeneral-regs-only $(WARNINGS)
+CFLAGS_64 := $(ARCH_64) $(CFLAGS_BOTH) -mcmodel=kernel -mno-red-zone
+CFLAGS_32 := $(ARCH_32) $(CFLAGS_BOTH) -march=i686
+LDFLAGS := -nostdlib -static --build-id=none -z max-page-size=4096 -z noexecstack \
+	--orphan-handling=error --fatal-warnings
+
+# --- What there is to compile
+
+find_sources = $(sort $(shell find $(1) -type f $(2)))
+SOURCES := $(call find_sources,kernel,-name '*.c' -o -name '*.S') $(wildcard boot/*.S)
+ifneq ($(PTOLEMY_TEST),0)
+SOURCES += $(sort $(wildcard tests/kernel/*.c))
+endif
+SOURCES_32 := $(sort $(wildcard boot/*.c))
+OBJECTS := $(SOURCES:%=$(BUILD)/obj/%.o) $(SOURCES_32:%=$(BUILD)/obj/%.o)
+
+# --- The kernel
+
+.PHONY: kernel
+kernel: $(BUILD)/kernel.elf
+
+$(BUILD)/kernel.elf: $(BUILD)/linker.ld $(OBJECTS)
+	$(call say,LD,$@)
+	$(Q)$(LD) $(LDFLAGS) -Map=$(@:.elf=.map) -T $(BUILD)/linker.ld -o $@ $(OBJECTS)
+
+$(BUILD)/linker.ld: linker.ld $(BUILD)/flags
+	$(Q)$(CC) $(ARCH_64) $(CPPFLAGS) -MF $@.d -MT $@ -E -P -x assembler-with-cpp $< -o $@
+
+$(BUILD)/obj/%.c.o: %.c $(BUILD)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS_64) -c $< -o $@
+
+$(BUILD)/obj/%.S.o: %.S $(BUILD)/flags
+	$(call say,AS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ARCH_64) $(CPPFLAGS) -g -c $< -o $@
+
+# 32-bit code in a 64-bit image: compiled for i386, assembled as .code32 of an x86-64 object, so that
+# the linker can place it, and kept apart from the kernel's sections by a prefix. (Its unwind notes
+# would be those of another architecture.)
+$(BUILD)/obj/boot/%.c.o: boot/%.c $(BUILD)/flags
+	$(call say,CC32,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -MF $(@:.o=.d) -MT $@ $(CFLAGS_32) -S $< -o $@.32.s
+	@{ echo .code32; grep -v '^[[:space:]]*\.cfi_' $@.32.s; } > $@.s
+	$(Q)$(CC) $(ARCH_64) -c $@.s -o $@
+	$(Q)$(OBJCOPY) --prefix-alloc-sections=.boot $@
+
+# The copying loops of these must not become calls of themselves.
+$(BUILD)/obj/kernel/lib/string.c.o: CFLAGS_64 += -fno-builtin $(if $(findstring -m64,$(ARCH_64)),\
+	-fno-tree-loop-distribute-patterns)
+
+# --- The image: GRUB for BIOS and UEFI on one ISO
+
+.PHONY: image
+image: $(BUILD)/ptolemy.iso
+
+$(BUILD)/ptolemy.iso: $(BUILD)/kernel.elf iso/grub.cfg
+	$(call say,ISO,$@)
+	$(Q)grub-file --is-x86-multiboot2 $<
+	$(Q)rm -rf $(BUILD)/iso && mkdir -p $(BUILD)/iso/boot/grub
+	$(Q)$(STRIP) -o $(BUILD)/iso/boot/kernel.elf $<
+	$(Q)cp iso/grub.cfg $(BUILD)/iso/boot/grub/
+	$(Q)grub-mkrescue -o $@ $(BUILD)/iso 2> $(BUILD)/grub-mkrescue.log || \
+		{ cat $(BUILD)/grub-mkrescue.log; exit 1; }
+
+# Changed when the way to compile changes; everything depends on it.
+FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS_64) $(CFLAGS_32) $(LDFLAGS) $(OBJECTS)
+.PHONY: FORCE
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
+
+.PHONY: clean
+clean:
+	rm -rf $(BUILD)
+
+-include tests/host/host.mk kernel/mm/pt/libpt.mk
+-include $(OBJECTS:.o=.d) $(BUILD)/linker.ld.d
