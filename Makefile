@@ -1,7 +1,8 @@
 # Ptolemy. `make help` says what there is to make.
 #
 # Every kernel/**/*.c and *.S, boot/*.c and *.S, and tests/kernel/*.c is found by itself. boot/*.c is
-# 32-bit code that runs before paging; everything else is the 64-bit kernel.
+# 32-bit code that runs before paging; everything else is the 64-bit kernel. kernel/mm/pt/*.c is the
+# generic half of the library, which each format's own .c file includes.
 
 .DEFAULT_GOAL := kernel
 .DELETE_ON_ERROR:
@@ -46,21 +47,22 @@ endif
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wundef -Wvla -Wformat=2 -Wpointer-arith -Wwrite-strings \
 	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wimplicit-fallthrough \
-	-Wredundant-decls -Wstrict-overflow=2 -Wswitch-enum $(WARNINGS_CC)
+	-Wstrict-overflow=2 -Wswitch-enum $(WARNINGS_CC)
 CPPFLAGS := -I. -Ikernel -Ikernel/arch/x86_64/include -DPTOLEMY_TEST=$(PTOLEMY_TEST) -MMD -MP \
 	-ffile-prefix-map=$(CURDIR)=.
 CFLAGS_BOTH := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -fno-common -fno-strict-aliasing \
-	-fno-delete-null-pointer-checks -fno-stack-protector -fno-asynchronous-unwind-tables \
+	-ffunction-sections -fno-delete-null-pointer-checks -fno-stack-protector -fno-asynchronous-unwind-tables \
 	-fcf-protection=none -fno-omit-frame-pointer -mgeneral-regs-only $(WARNINGS)
 CFLAGS_64 := $(ARCH_64) $(CFLAGS_BOTH) -mcmodel=kernel -mno-red-zone
 CFLAGS_32 := $(ARCH_32) $(CFLAGS_BOTH) -march=i686
-LDFLAGS := -nostdlib -static --build-id=none -z max-page-size=4096 -z noexecstack \
+LDFLAGS := -nostdlib -static --gc-sections --build-id=none -z max-page-size=4096 -z noexecstack \
 	--orphan-handling=error --fatal-warnings
 
 # --- What there is to compile
 
-find_sources = $(sort $(shell find $(1) -type f $(2)))
-SOURCES := $(call find_sources,kernel,-name '*.c' -o -name '*.S') $(wildcard boot/*.S)
+find_sources = $(sort $(shell find $(1) $(2)))
+SOURCES := $(filter-out kernel/mm/pt/%,$(call find_sources,kernel,-name '*.c' -o -name '*.S')) \
+	$(sort $(wildcard boot/*.S))
 ifneq ($(PTOLEMY_TEST),0)
 SOURCES += $(sort $(wildcard tests/kernel/*.c))
 endif
