@@ -1,13 +1,17 @@
 /*
  * Kernel options: parsed once from the command line, constant afterwards.
  *
- * The command line is words separated by spaces; a value may be quoted ("..."). An unknown
- * word, a bad value or a doubled quote is reported and counted; with `exit` it makes the run fail.
+ * The command line is words separated by spaces. Double quotes keep spaces together, around a value
+ * or around a whole word (GRUB writes "run=a b"); a backslash keeps the character behind it. The
+ * last of several words for one option counts. An unknown word, a bad value or a quotation without
+ * an end is reported and counted; with `exit` it makes the run fail.
  */
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
 #include <lib/compiler.h>
+
+#define OPTIONS_CMDLINE_MAX 1024
 
 enum option_la57 { LA57_AUTO, LA57_ON, LA57_OFF };
 enum option_fork { FORK_EAGER, FORK_SHARED };
@@ -16,7 +20,7 @@ struct options {
 	enum option_la57 la57; /* acted on by boot/, which reads the command line itself */
 	enum option_fork fork;
 	bool exit;
-	uint64_t seed;
+	uint64_t seed;  /* of test_random */
 	char test[256]; /* globs; "*" all, "none" none */
 	char run[512];  /* monitor commands, separated by ';' */
 	unsigned error_count;

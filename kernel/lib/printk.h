@@ -3,7 +3,8 @@
  * kernel itself is wrong: ASSERT and panic.
  *
  * Locking: printk may be called from anywhere, traps included.
- * Talks to: whatever console the boot code registered (dev/serial).
+ * Talks to: whatever console the boot code registered (dev/serial); panic also to the arch's back
+ * trace and to dev/debug_exit.
  */
 #ifndef LIB_PRINTK_H
 #define LIB_PRINTK_H
@@ -18,6 +19,10 @@
  * serial driver.
  */
 void printk(const char *fmt, ...) PRINTF_LIKE(1, 2);
+void vprintk(const char *fmt, __builtin_va_list args) PRINTF_LIKE(1, 0);
+
+/* Where printk's text goes from this moment on. Before the first call it is dropped. */
+void printk_set_console(void (*write)(const char *text, size_t length));
 
 /*
  * The same into a buffer; always terminated when size > 0.
@@ -25,7 +30,8 @@ void printk(const char *fmt, ...) PRINTF_LIKE(1, 2);
  * Returns the length the whole text would have had, as C's snprintf does.
  */
 int ksnprintf(char *buf, size_t size, const char *fmt, ...) PRINTF_LIKE(3, 4);
-int kvsnprintf(char *buf, size_t size, const char *fmt, __builtin_va_list args);
+int kvsnprintf(char *buf, size_t size, const char *fmt, __builtin_va_list args)
+	PRINTF_LIKE(3, 0);
 
 /*
  * Stop: print the reason, file:line, a back trace with function names, then
@@ -34,12 +40,17 @@ int kvsnprintf(char *buf, size_t size, const char *fmt, __builtin_va_list args);
 void panic_at(const char *file, int line, const char *fmt, ...) PRINTF_LIKE(3, 4) NORETURN;
 #define panic(...) panic_at(__FILE__, __LINE__, __VA_ARGS__)
 
+/* The end of every panic: "Bail out! reason" and the panic code. */
+void bail_out(const char *reason) NORETURN;
+
 /*
  * Our own invariants, never for input. A test may expect one to fire (tests/kernel/test.h,
  * EXPECT_BUG); otherwise it is a panic that prints the expression and file:line.
  */
 void assert_failed(const char *file, int line, const char *expr, uint64_t left, uint64_t right)
 	NORETURN;
+/* Asked first by assert_failed; does not return if the bug was expected. Set by main for tests. */
+extern void (*assert_hook)(const char *file, int line, const char *expr);
 #define ASSERT(cond) ((cond) ? (void)0 : assert_failed(__FILE__, __LINE__, #cond, 0, 0))
 #define ASSERT_OP(a, op, b)                                                                   \
 	do {                                                                                   \

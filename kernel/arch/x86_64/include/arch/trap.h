@@ -24,6 +24,8 @@ struct trap_frame {
 #define TRAP_SS 12
 #define TRAP_GP 13
 #define TRAP_PF 14
+#define TRAP_MC 18
+#define TRAP_RETURN 0x81 /* raised by code that is done: access_code, the ring-3 routine */
 
 /* Page-fault error code (SDM vol. 3, 4.7). */
 #define PF_P (1u << 0)
@@ -43,11 +45,13 @@ struct trap_info {
 };
 
 /*
- * Run fn(arg) and catch the first trap inside it (in supervisor or user mode, any vector but NMI
- * and double fault), abandoning fn. Interrupts and SMAP state are as before afterwards.
+ * Run fn(arg) and catch the first trap inside it (in supervisor or user mode, any vector but NMI,
+ * double fault and machine check), abandoning fn. Interrupts and SMAP state are as before
+ * afterwards.
  *
- * Page faults that mm/fault resolves are not seen here unless `raw` is set.
- * Returns what was caught. Calls may not nest.
+ * Page faults that mm/fault resolves are not seen here unless `raw` is set. Traps of mm/fault's own
+ * are bugs and not caught. Calls nest, up to eight deep: the innermost catches.
+ * Returns what was caught.
  */
 struct trap_info expect_fault(void (*fn)(void *), void *arg, bool raw);
 
@@ -58,30 +62,41 @@ struct access {
 	enum access_kind kind;
 	bool user;      /* from ring 3 */
 	bool raw;       /* do not let mm/fault resolve page faults */
+	bool smap_open; /* supervisor: between arch_user_access_begin and _end */
 	uint64_t value; /* in: what to write. out: what was read (8 bytes), or what the code at va
-			 * returned: it must be `mov eax, imm32; ret` as access_code writes it */
+			 * left in EAX: it must be what access_code writes. As it was after a trap */
 };
 
 /*
  * Make the access with the tables that are loaded. User accesses run at ring 3 in a routine on a
  * page of its own, USER_STUB_VA, which the caller's space must map U+X (arch_user_stub_pa); they
- * come back by trap.
+ * need no stack and come back by trap. Costs a few hundred instructions.
+ *
+ * The instruction that traps is access_read_rip or access_write_rip in supervisor mode, on the page
+ * at USER_STUB_VA in ring 3, and the code at va itself for ACCESS_EXEC.
  */
 struct trap_info arch_access(struct access *a);
+extern const uint8_t access_read_rip[], access_write_rip[];
+
+/* Read 8 bytes that may not be there. Returns false, with *value undefined, if that trapped. */
+bool arch_peek(va_t va, uint64_t *value);
 
 /* The frame that holds the ring-3 routine, and where it expects to be mapped (R, X, U). */
 pa_t arch_user_stub_pa(void);
 #define USER_STUB_VA 0x7fffff000000
 
-/* Write the code that ACCESS_EXEC runs to `dst` (a writable alias of it): returns `value`. */
+/* Write the code that ACCESS_EXEC runs to `dst` (a writable alias of it): it puts `value` into EAX
+ * and comes back by trap, in either mode (`mov eax, value; int TRAP_RETURN`). */
 void access_code(void *dst, uint32_t value);
-#define ACCESS_CODE_BYTES 6
+#define ACCESS_CODE_BYTES 7
 
-/*
- * What mm/fault answers for a page fault it was asked about.
- */
+/* What mm/fault answers for a page fault it was asked about. */
 enum fault_answer { FAULT_RESOLVED, FAULT_REFUSED };
 /* Set by mm; NULL until there are spaces. Called with interrupts as the faulting code had them. */
 extern enum fault_answer (*trap_page_fault)(va_t va, uint64_t error);
+
+/* Prints the walk of an address, level by level, for the report of an unexpected trap. Set by mm;
+ * NULL until it can. */
+extern void (*trap_print_walk)(va_t va);
 
 #endif

@@ -1,0 +1,77 @@
+/*
+ * What each CPU has of its own. GS base points at it in supervisor mode, whatever the CPU was doing
+ * when it got there (trap_entry.S sees to that).
+ *
+ * Locking: a CPU writes only its own. Private to arch.
+ */
+#ifndef PERCPU_H
+#define PERCPU_H
+
+#include <arch/cpu.h>
+#include <arch/trap.h>
+
+#define IST_DOUBLE_FAULT 1
+#define IST_NMI 2
+#define IST_MACHINE_CHECK 3
+#define IST_COUNT 3
+#define IST_STACK_BYTES 8192
+
+#define KERNEL_CS 0x08
+#define KERNEL_SS 0x10
+#define USER_SS 0x23 /* below USER_CS, as SYSRET wants it */
+#define USER_CS 0x2b
+#define TSS_SELECTOR 0x30
+#define GDT_ENTRIES 8
+
+/* Task state segment (SDM vol. 3, 8.7). */
+struct PACKED tss {
+	uint32_t reserved0;
+	uint64_t rsp[3];
+	uint64_t reserved1;
+	uint64_t ist[7];
+	uint64_t reserved2;
+	uint16_t reserved3;
+	uint16_t io_map;
+};
+_Static_assert(sizeof(struct tss) == 104, "by the manual");
+
+/*
+ * Somebody who wants to know of the next trap: expect_fault, arch_access. A barrier is nobody:
+ * behind it works code whose traps are bugs.
+ */
+struct trap_catch {
+	uint64_t rsp; /* where trap_catch_abandon goes on; traps inside happen below it */
+	bool raw, barrier;
+	struct trap_info info; /* of the trap that was caught, with the RAX it left */
+	uint64_t rax;
+};
+#define TRAP_CATCH_MAX 8
+
+struct cpu {
+	struct cpu *self; /* at offset 0: how this_cpu finds it */
+	unsigned index;
+	unsigned catch_count;
+	struct trap_catch catch[TRAP_CATCH_MAX]; /* the innermost comes last */
+	uint64_t gdt[GDT_ENTRIES];
+	struct tss tss;
+};
+_Static_assert(offsetof(struct cpu, self) == 0, "this_cpu and trap_entry.S count on it");
+
+ALWAYS_INLINE struct cpu *this_cpu(void)
+{
+	struct cpu *cpu;
+
+	__asm__ volatile("mov %%gs:0, %0" : "=r"(cpu));
+	return cpu;
+}
+
+/* One stack with an unmapped page below it. */
+struct ALIGNED(4096) ist_stack {
+	uint8_t guard[4096];
+	uint8_t bytes[IST_STACK_BYTES];
+};
+
+/* Load the calling CPU's descriptors from `cpu`; its IST stacks are stack[0 ... IST_COUNT - 1]. */
+void cpu_load_descriptors(struct cpu *cpu, struct ist_stack *stack);
+
+#endif

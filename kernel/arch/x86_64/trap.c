@@ -1,0 +1,50 @@
+/*
+ * What a trap means: a page fault that mm resolves, something that was expected, or a bug.
+ *
+ * Runs on the interrupted stack, or on its own for NMI, double fault and machine check; interrupts
+ * are disabled. Locking: none. Talks to: trap_entry.S, access.c, mm (through two hooks),
+ * trap_report.c.
+ */
+#include "trap_catch.h"
+#include "trap_report.h"
+
+enum fault_answer (*trap_page_fault)(va_t va, uint64_t error);
+
+void trap_dispatch(struct trap_frame *f);
+
+static bool has_own_stack(uint64_t vector)
+{
+	return vector == TRAP_NMI || vector == TRAP_DF || vector == TRAP_MC;
+}
+
+/* Let mm look at a page fault. It works behind a barrier: its own traps are nobody's. */
+static bool is_resolved(const struct trap_frame *f, va_t va)
+{
+	if (f->vector != TRAP_PF || !trap_page_fault)
+		return false;
+
+	struct trap_catch *barrier = trap_catch_push((uint64_t)f, false, true);
+
+	arch_irq_restore(f->rflags);
+	enum fault_answer answer = trap_page_fault(va, f->error);
+	arch_irq_disable();
+	trap_catch_pop(barrier);
+	return answer == FAULT_RESOLVED;
+}
+
+void trap_dispatch(struct trap_frame *f)
+{
+	va_t va = f->vector == TRAP_PF ? arch_fault_address() : 0;
+
+	arch_user_access_end(); /* the CPU leaves AC as it was */
+	if (has_own_stack(f->vector))
+		trap_report_and_die(f);
+
+	struct trap_catch *c = trap_catch_innermost((uint64_t)f);
+
+	if (!(c && c->raw) && is_resolved(f, va))
+		return;
+	if (c && !c->barrier)
+		trap_catch_hit(c, f, va);
+	trap_report_and_die(f);
+}

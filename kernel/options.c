@@ -1,0 +1,135 @@
+/*
+ * The kernel's options, see options.h: one table row an option.
+ *
+ * A later word overrides an earlier one, so what fw_cfg appends wins over GRUB's line.
+ * Locking: boot only. Compiles on the host. Talks to: lib/parse.
+ */
+#include <lib/parse.h>
+#include <lib/printk.h>
+#include <lib/string.h>
+#include <options.h>
+
+#define SEED_DEFAULT 1
+
+struct options options;
+
+/* Each sets one option from the text behind its '=', NULL without one. Returns NULL, or what is
+ * wrong. */
+typedef const char *(*option_set_fn)(struct options *out, const char *value);
+
+static const char *set_la57(struct options *out, const char *value)
+{
+	if (value && !strcmp(value, "auto"))
+		out->la57 = LA57_AUTO;
+	else if (value && !strcmp(value, "on"))
+		out->la57 = LA57_ON;
+	else if (value && !strcmp(value, "off"))
+		out->la57 = LA57_OFF;
+	else
+		return "must be auto, on or off";
+	return NULL;
+}
+
+static const char *set_fork(struct options *out, const char *value)
+{
+	if (value && !strcmp(value, "eager"))
+		out->fork = FORK_EAGER;
+	else if (value && !strcmp(value, "shared"))
+		out->fork = FORK_SHARED;
+	else
+		return "must be eager or shared";
+	return NULL;
+}
+
+static const char *set_exit(struct options *out, const char *value)
+{
+	if (value)
+		return "takes no value";
+	out->exit = true;
+	return NULL;
+}
+
+static const char *set_seed(struct options *out, const char *value)
+{
+	if (!value || !parse_number(value, &out->seed))
+		return "must be a number below 2^64";
+	return NULL;
+}
+
+static const char *set_text(char *text, size_t size, const char *value, const char *missing)
+{
+	if (!value)
+		return missing;
+	if (strlen(value) >= size)
+		return "is too long";
+	memcpy(text, value, strlen(value) + 1);
+	return NULL;
+}
+
+static const char *set_test(struct options *out, const char *value)
+{
+	const char *missing = "needs globs, or none";
+
+	if (value && !*value)
+		return missing;
+	return set_text(out->test, sizeof(out->test), value, missing);
+}
+
+static const char *set_run(struct options *out, const char *value)
+{
+	return set_text(out->run, sizeof(out->run), value, "needs commands");
+}
+
+static const struct {
+	const char *name;
+	option_set_fn set;
+} table[] = {
+	{ "la57", set_la57 }, { "fork", set_fork }, { "exit", set_exit },
+	{ "seed", set_seed }, { "test", set_test }, { "run", set_run },
+};
+
+/* `word` is name or name=value; the value is cut off. Returns NULL, or what is wrong. */
+static const char *set_option(struct options *out, char *word)
+{
+	char *equals = strchr(word, '=');
+
+	if (equals)
+		*equals = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		if (!strcmp(table[i].name, word))
+			return table[i].set(out, equals ? equals + 1 : NULL);
+	return "is not an option";
+}
+
+static void count_error(struct options *out, const char *name, const char *what,
+			void (*report)(const char *text))
+{
+	char text[160];
+
+	out->error_count++;
+	ksnprintf(text, sizeof(text), "option %.80s: %s", name, what);
+	if (report)
+		report(text);
+}
+
+void options_parse(struct options *out, const char *cmdline, void (*report)(const char *text))
+{
+	char buf[OPTIONS_CMDLINE_MAX], *rest = buf, *word;
+	size_t length = strnlen(cmdline, sizeof(buf) - 1);
+	bool unclosed = false;
+
+	*out = (struct options){ .seed = SEED_DEFAULT, .test = "*" };
+	memcpy(buf, cmdline, length);
+	buf[length] = '\0';
+	if (cmdline[length])
+		count_error(out, "line", "is too long, its end is ignored", report);
+
+	while ((word = parse_word(&rest, &unclosed)) != NULL) {
+		const char *wrong = set_option(out, word);
+
+		if (wrong)
+			count_error(out, word, wrong, report);
+	}
+	if (unclosed)
+		count_error(out, "line", "has a quotation without an end", report);
+}
