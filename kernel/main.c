@@ -1,21 +1,89 @@
 /*
- * The boot order. So far: say that the kernel runs.
+ * The boot order, and what the kernel does once it is up: tests, commands, prompt.
+ *
+ * boot/ comes here in long mode, interrupts disabled, on the boot stack, with the boot tables.
  */
-#include <lib/compiler.h>
+#include <arch/cpu.h>
+#include <arch/mmu.h>
+#include <boot_info.h>
+#include <dev/fw_cfg.h>
+#include <dev/pic.h>
+#include <dev/serial.h>
+#include <lib/printk.h>
+#include <lib/string.h>
+#include <options.h>
+#include <shell/shell.h>
+#include <tests/kernel/test.h>
+
+#define FW_CFG_CMDLINE "opt/org.ptolemy/cmdline"
+
+struct boot_info boot_info;
 
 void kernel_main(uint32_t magic, uint64_t info_pa) NORETURN;
 
-static void print(const char *text)
+static void print_banner(void)
 {
-	for (; *text; text++)
-		__asm__ volatile("outb %0, %1" : : "a"(*text), "Nd"((uint16_t)0x3f8));
+	const struct arch_mmu_caps *m = &arch_mmu;
+
+	printk("\nPtolemy, a kernel that draws its own maps\n");
+	printk("paging: %u-level, %u-bit virtual, %u-bit physical, %s pages, NX WP%s%s%s%s\n",
+	       m->top_level + 1, m->top_level == 4 ? 57 : 48, m->pa_bits,
+	       m->leaf_level_max == 2 ? "1 GiB" : "2 MiB", m->global ? " PGE" : "",
+	       m->smep ? " SMEP" : "", m->smap ? " SMAP" : "", m->umip ? " UMIP" : "");
+}
+
+static void report_option(const char *text)
+{
+	printk("%s\n", text);
+}
+
+/* Append what comes from outside, so that one image serves every run. */
+static void read_options(void)
+{
+	char *line = boot_info.cmdline;
+	size_t length = strlen(line), room = sizeof(boot_info.cmdline) - length - 1;
+	int64_t size = room ? fw_cfg_read(FW_CFG_CMDLINE, line + length + 1, room) : 0;
+
+	if (size >= 0)
+		line[length] = ' ';
+	options_parse(&options, line, report_option);
+	if (size >= (int64_t)room) {
+		report_option("option line: fw_cfg's part is too long, its end is ignored");
+		options.error_count++;
+	}
+	shell_failure_count += options.error_count;
+}
+
+static void run_tests(void)
+{
+#if PTOLEMY_TEST
+	assert_hook = test_bug_hit;
+	test_random_seed(options.seed);
+	if (strcmp(options.test, "none"))
+		shell_failure_count += test_run(options.test).failed;
+#endif
+}
+
+static void run_commands(void)
+{
+	if (!shell_run_line(options.run))
+		shell_failure_count++;
 }
 
 void kernel_main(uint32_t magic, uint64_t info_pa)
 {
+	serial_init();
+	printk_set_console(serial_write);
+	cpu_init_boot();
+	pic_disable();
+	arch_mmu_init();
+	print_banner();
 	(void)magic;
 	(void)info_pa;
-	print("\r\nPtolemy\r\n");
-	for (;;)
-		__asm__ volatile("cli; hlt");
+	read_options();
+	run_tests();
+	run_commands();
+	if (options.exit)
+		shell_exit();
+	shell_run();
 }

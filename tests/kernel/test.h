@@ -21,12 +21,19 @@ struct test {
 	void (*run)(void);
 	const char *file;
 	int line;
+	bool hidden;
 };
 
-#define TEST(suite_, name_)                                                                   \
+#define TEST(suite_, name_) TEST_DEFINE_(suite_, name_, false)
+
+/* One that only its full name selects, not a glob: it is meant to fail, and tests the runner. */
+#define TEST_HIDDEN(suite_, name_) TEST_DEFINE_(suite_, name_, true)
+
+#define TEST_DEFINE_(suite_, name_, hidden_)                                                  \
 	static void test_##suite_##_##name_(void);                                             \
 	static const struct test test_entry_##suite_##_##name_ SECTION("test_entries")         \
-		ALIGNED(8) = { #suite_, #name_, test_##suite_##_##name_, __FILE__, __LINE__ }; \
+		ALIGNED(8) = { #suite_,  #name_,   test_##suite_##_##name_,                    \
+			       __FILE__, __LINE__, hidden_ };                                  \
 	static void test_##suite_##_##name_(void)
 
 /* The check itself: counts it, prints a `# file:line: ...` diagnostic when it fails. */
@@ -34,12 +41,12 @@ bool test_check(bool ok, const char *file, int line, const char *expr, uint64_t 
 		uint64_t right);
 
 #define EXPECT(cond) test_check(!!(cond), __FILE__, __LINE__, #cond, 0, 0)
+/* Compares as unsigned 64-bit numbers, so that signed constants need no suffix. */
 #define EXPECT_OP(a, op, b)                                                                   \
 	({                                                                                     \
-		__typeof__(a) a_ = (a);                                                        \
-		__typeof__(b) b_ = (b);                                                        \
-		test_check(a_ op b_, __FILE__, __LINE__, #a " " #op " " #b, (uint64_t)a_,      \
-			   (uint64_t)b_);                                                      \
+		uint64_t a_ = (uint64_t)(a);                                                   \
+		uint64_t b_ = (uint64_t)(b);                                                   \
+		test_check(a_ op b_, __FILE__, __LINE__, #a " " #op " " #b, a_, b_);           \
 	})
 #define EXPECT_EQ(a, b) EXPECT_OP(a, ==, b)
 #define EXPECT_NE(a, b) EXPECT_OP(a, !=, b)
@@ -83,10 +90,11 @@ void test_note(const char *fmt, ...) PRINTF_LIKE(1, 2);
 	} while (0)
 void **test_bug_begin(void);
 void test_bug_end(void);
-/* Called by assert_failed: does not return if a test expects a bug. */
+/* Called by assert_failed (assert_hook in the kernel): does not return if a test expects a bug. */
 void test_bug_hit(const char *file, int line, const char *expr);
 
-/* Deterministic random numbers; the seed is printed with the results and set by `seed=n`. */
+/* Deterministic random numbers, the same for a test whichever others run; the seed is printed with
+ * the results and set by `seed=n`. */
 uint64_t test_random(void);
 void test_random_seed(uint64_t seed);
 
@@ -97,7 +105,7 @@ struct test_result {
 /*
  * Run the tests whose "suite.name" or "suite" matches the glob (several, separated by commas; `*`
  * and `?`), print KTAP, and return the counts. A glob that matches nothing counts as one failure
- * and says so.
+ * and says so. Suites run in the order of their names, tests as they are written.
  */
 struct test_result test_run(const char *globs);
 

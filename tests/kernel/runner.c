@@ -1,0 +1,283 @@
+/*
+ * The test runner: picks tests by glob, runs them in a stable order and prints KTAP.
+ *
+ *   KTAP version 1
+ *   1..1
+ *       # Subtest: suite             prove and kunit.py read this subset (docs/testing)
+ *       1..2
+ *       ok 1 behaviour_name
+ *       ok 2 no_frame_leaked
+ *   ok 1 suite
+ *
+ * The same in the kernel and on the host: nothing here knows the CPU.
+ * Locking: one run at a time, on one CPU. Talks to: lib (printk, glob), mm/frame (the leak check).
+ */
+#include <lib/glob.h>
+#include <lib/printk.h>
+#include <lib/string.h>
+#include <tests/kernel/test.h>
+
+#define TEST_MAX 2048
+#define INDENT "    "
+
+extern const struct test __start_test_entries[], __stop_test_entries[];
+
+/* The tests of the current run, in order. */
+static const struct test *selected[TEST_MAX];
+static size_t selected_count;
+
+/* The test that is running. */
+static struct {
+	unsigned checks, failures;
+	bool skipped;
+	char skip_reason[120];
+} current;
+
+static struct {
+	uint64_t seed, state;
+} rng;
+
+static struct {
+	void *context[5]; /* __builtin_setjmp's */
+	bool expected;
+} bug;
+
+void test_note(const char *fmt, ...)
+{
+	__builtin_va_list args;
+
+	__builtin_va_start(args, fmt);
+	printk(INDENT "# ");
+	vprintk(fmt, args);
+	printk("\n");
+	__builtin_va_end(args);
+}
+
+bool test_check(bool ok, const char *file, int line, const char *expr, uint64_t left,
+		uint64_t right)
+{
+	current.checks++;
+	if (!ok) {
+		current.failures++;
+		test_note("%s:%d: %s is false: %#lx, %#lx", file, line, expr, left, right);
+	}
+	return ok;
+}
+
+void test_skip(const char *fmt, ...)
+{
+	__builtin_va_list args;
+
+	__builtin_va_start(args, fmt);
+	kvsnprintf(current.skip_reason, sizeof(current.skip_reason), fmt, args);
+	__builtin_va_end(args);
+	current.skipped = true;
+}
+
+void **test_bug_begin(void)
+{
+	bug.expected = true;
+	return bug.context;
+}
+
+void test_bug_end(void)
+{
+	bug.expected = false;
+}
+
+void test_bug_hit(const char *file, int line, const char *expr)
+{
+	(void)file;
+	(void)line;
+	(void)expr;
+	if (bug.expected)
+		__builtin_longjmp(bug.context, 1);
+}
+
+/* splitmix64: any seed is as good as any other. */
+uint64_t test_random(void)
+{
+	uint64_t z = rng.state += 0x9e3779b97f4a7c15;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+	return z ^ (z >> 31);
+}
+
+void test_random_seed(uint64_t seed)
+{
+	rng.seed = rng.state = seed;
+}
+
+/* Each test has numbers of its own, whichever others run. */
+static void seed_for_test(const struct test *t)
+{
+	uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
+
+	for (const char *p = t->name; *p; p++)
+		hash = (hash ^ (uint8_t)*p) * 0x100000001b3;
+	rng.state = rng.seed ^ hash;
+}
+
+/* Does the pattern of `length` characters ask for this test? Hidden ones only by their full name. */
+static bool is_asked_for(const struct test *t, const char *pattern, size_t length)
+{
+	char name[128];
+
+	ksnprintf(name, sizeof(name), "%s.%s", t->suite, t->name);
+	if (t->hidden)
+		return strlen(name) == length && !strncmp(name, pattern, length);
+	return glob_match(pattern, length, name) || glob_match(pattern, length, t->suite);
+}
+
+static bool is_selected(const struct test *t)
+{
+	for (size_t i = 0; i < selected_count; i++)
+		if (selected[i] == t)
+			return true;
+	return false;
+}
+
+/* Select what one glob asks for. Returns false if that is nothing. */
+static bool select_glob(const char *pattern, size_t length)
+{
+	bool found = false;
+
+	for (const struct test *t = __start_test_entries; t < __stop_test_entries; t++) {
+		if (!is_asked_for(t, pattern, length))
+			continue;
+		found = true;
+		if (!is_selected(t) && selected_count < TEST_MAX)
+			selected[selected_count++] = t;
+	}
+	return found;
+}
+
+/* Select what the comma-separated globs ask for. Returns how many of them ask for nothing. */
+static unsigned select_globs(const char *globs)
+{
+	unsigned unmatched = 0;
+
+	selected_count = 0;
+	for (;;) {
+		const char *comma = strchr(globs, ',');
+		size_t length = comma ? (size_t)(comma - globs) : strlen(globs);
+
+		if (!select_glob(globs, length)) {
+			printk("# no test matches \"%.*s\"\n", (int)length, globs);
+			unmatched++;
+		}
+		if (!comma)
+			return unmatched;
+		globs = comma + 1;
+	}
+}
+
+/* By suite, then as written: by file and line. */
+static int compare_tests(const struct test *a, const struct test *b)
+{
+	int order = strcmp(a->suite, b->suite);
+
+	if (!order)
+		order = strcmp(a->file, b->file);
+	return order ? order : a->line - b->line;
+}
+
+static void sort_selected(void)
+{
+	for (size_t i = 1; i < selected_count; i++) {
+		const struct test *t = selected[i];
+		size_t j = i;
+
+		for (; j && compare_tests(selected[j - 1], t) > 0; j--)
+			selected[j] = selected[j - 1];
+		selected[j] = t;
+	}
+}
+
+/* Behind the test at `first`, the first that is of another suite. */
+static size_t suite_end(size_t first)
+{
+	size_t i = first;
+
+	while (i < selected_count && !strcmp(selected[i]->suite, selected[first]->suite))
+		i++;
+	return i;
+}
+
+static unsigned suite_count(void)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < selected_count; i = suite_end(i))
+		count++;
+	return count;
+}
+
+static void run_test(const struct test *t, unsigned number, struct test_result *result)
+{
+	current.checks = current.failures = 0;
+	current.skipped = false;
+	seed_for_test(t);
+	t->run();
+
+	if (!current.checks && !current.skipped)
+		test_check(false, t->file, t->line, "the test checks something", 0, 1);
+	if (current.failures) {
+		result->failed++;
+		printk(INDENT "not ok %u %s\n", number, t->name);
+	} else if (current.skipped) {
+		result->skipped++;
+		printk(INDENT "ok %u %s # SKIP %s\n", number, t->name, current.skip_reason);
+	} else {
+		result->passed++;
+		printk(INDENT "ok %u %s\n", number, t->name);
+	}
+}
+
+/* Run the tests [first, end) of one suite, and what closes every suite. */
+static struct test_result run_suite(size_t first, size_t end)
+{
+	struct test_result result = { 0 };
+	unsigned count = (unsigned)(end - first);
+
+	printk(INDENT "KTAP version 1\n");
+	printk(INDENT "# Subtest: %s\n", selected[first]->suite);
+	printk(INDENT "1..%u\n", count);
+	for (size_t i = first; i < end; i++)
+		run_test(selected[i], (unsigned)(i - first) + 1, &result);
+	return result;
+}
+
+static void print_suite_result(const char *suite, unsigned number, struct test_result result)
+{
+	bool all_skipped = !result.failed && !result.passed;
+
+	printk("%sok %u %s%s\n", result.failed ? "not " : "", number, suite,
+	       all_skipped ? " # SKIP all of it" : "");
+}
+
+struct test_result test_run(const char *globs)
+{
+	struct test_result total = { 0 };
+	unsigned number = 0;
+	unsigned unmatched = select_globs(globs);
+
+	sort_selected();
+	printk("\nKTAP version 1\n1..%u\n", suite_count() + (unmatched ? 1 : 0));
+	printk("# seed=%#lx\n", rng.seed);
+	for (size_t i = 0; i < selected_count; i = suite_end(i)) {
+		struct test_result result = run_suite(i, suite_end(i));
+
+		print_suite_result(selected[i]->suite, ++number, result);
+		total.passed += result.passed;
+		total.failed += result.failed;
+		total.skipped += result.skipped;
+	}
+	if (unmatched) {
+		printk("not ok %u every_glob_matches_a_test\n", ++number);
+		total.failed += unmatched;
+	}
+	printk("# %u passed, %u failed, %u skipped\n", total.passed, total.failed, total.skipped);
+	return total;
+}
