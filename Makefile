@@ -34,11 +34,11 @@ PYTHON ?= python3
 
 ifneq ($(findstring clang,$(CC)),)
 ARCH_64 := --target=x86_64-elf
-ARCH_32 := --target=i386-elf -fno-addrsig
+ARCH_32 := --target=i386-elf -fno-addrsig -g0
 HOSTCC ?= $(CC)
 else
 ARCH_64 := -m64
-ARCH_32 := -m32
+ARCH_32 := -m32 -g -gno-as-loc-support
 HOSTCC ?= gcc
 WARNINGS_CC := -Wlogical-op -Wduplicated-cond -Wjump-misses-init
 endif
@@ -47,13 +47,13 @@ endif
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wundef -Wvla -Wformat=2 -Wpointer-arith -Wwrite-strings \
 	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wimplicit-fallthrough \
-	-Wstrict-overflow=2 -Wswitch-enum $(WARNINGS_CC)
+	-Wstrict-overflow=2 -Wswitch-enum -Wno-sign-compare $(WARNINGS_CC)
 CPPFLAGS := -I. -Ikernel -Ikernel/arch/x86_64/include -DPTOLEMY_TEST=$(PTOLEMY_TEST) -MMD -MP \
 	-ffile-prefix-map=$(CURDIR)=.
-CFLAGS_BOTH := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -fno-common -fno-strict-aliasing \
+CFLAGS_BOTH := -std=gnu11 -O2 -ffreestanding -fno-pic -fno-pie -fno-common -fno-strict-aliasing \
 	-ffunction-sections -fno-delete-null-pointer-checks -fno-stack-protector -fno-asynchronous-unwind-tables \
 	-fcf-protection=none -fno-omit-frame-pointer -mgeneral-regs-only $(WARNINGS)
-CFLAGS_64 := $(ARCH_64) $(CFLAGS_BOTH) -mcmodel=kernel -mno-red-zone
+CFLAGS_64 := $(ARCH_64) -g $(CFLAGS_BOTH) -mcmodel=kernel -mno-red-zone
 CFLAGS_32 := $(ARCH_32) $(CFLAGS_BOTH) -march=i686
 LDFLAGS := -nostdlib -static --gc-sections --build-id=none -z max-page-size=4096 -z noexecstack \
 	--orphan-handling=error --fatal-warnings
@@ -72,11 +72,34 @@ OBJECTS := $(SOURCES:%=$(BUILD)/obj/%.o) $(SOURCES_32:%=$(BUILD)/obj/%.o)
 # --- The kernel
 
 .PHONY: kernel
-kernel: $(BUILD)/kernel.elf
+kernel: $(addprefix $(BUILD)/kernel.,elf asm sym)
 
-$(BUILD)/kernel.elf: $(BUILD)/linker.ld $(OBJECTS)
+# Linked twice: the table of function names is made from the first result. It comes after the text,
+# so it moves no function; that is checked, by making it once more from the second.
+link = $(LD) $(LDFLAGS) -Map=$(@:.elf=.map) -T $(BUILD)/linker.ld -o $@ $(filter %.o,$^)
+
+$(BUILD)/kernel.elf: $(BUILD)/linker.ld $(OBJECTS) $(BUILD)/ksyms.S.o
 	$(call say,LD,$@)
-	$(Q)$(LD) $(LDFLAGS) -Map=$(@:.elf=.map) -T $(BUILD)/linker.ld -o $@ $(OBJECTS)
+	$(Q)$(link)
+	@$(NM) -n $@ | tools/ksyms.py | cmp - $(BUILD)/ksyms.S
+
+$(BUILD)/unnamed.elf: $(BUILD)/linker.ld $(OBJECTS) $(BUILD)/ksyms_none.S.o
+	$(Q)$(link)
+
+$(BUILD)/ksyms.S: $(BUILD)/unnamed.elf tools/ksyms.py
+	$(Q)$(NM) -n $< | tools/ksyms.py > $@
+
+$(BUILD)/ksyms_none.S: tools/ksyms.py
+	$(Q)tools/ksyms.py < /dev/null > $@
+
+$(BUILD)/%.S.o: $(BUILD)/%.S $(BUILD)/flags
+	$(Q)$(CC) $(ARCH_64) -c $< -o $@
+
+$(BUILD)/kernel.asm: $(BUILD)/kernel.elf
+	$(Q)$(OBJDUMP) -dS $< > $@
+
+$(BUILD)/kernel.sym: $(BUILD)/kernel.elf
+	$(Q)$(NM) -n $< > $@
 
 $(BUILD)/linker.ld: linker.ld $(BUILD)/flags
 	$(Q)$(CC) $(ARCH_64) $(CPPFLAGS) -MF $@.d -MT $@ -E -P -x assembler-with-cpp $< -o $@
@@ -92,7 +115,7 @@ $(BUILD)/obj/%.S.o: %.S $(BUILD)/flags
 	$(Q)$(CC) $(ARCH_64) $(CPPFLAGS) -g -c $< -o $@
 
 # 32-bit code in a 64-bit image: compiled for i386, assembled as .code32 of an x86-64 object, so that
-# the linker can place it, and kept apart from the kernel's sections by a prefix. (Its unwind notes
+# the linker can place it (line numbers included, as far as the compiler can), and kept apart from the kernel's sections by a prefix. (Its unwind notes
 # would be those of another architecture.)
 $(BUILD)/obj/boot/%.c.o: boot/%.c $(BUILD)/flags
 	$(call say,CC32,$<)
@@ -111,14 +134,13 @@ $(BUILD)/obj/kernel/lib/string.c.o: CFLAGS_64 += -fno-builtin $(if $(findstring 
 .PHONY: image
 image: $(BUILD)/ptolemy.iso
 
-$(BUILD)/ptolemy.iso: $(BUILD)/kernel.elf iso/grub.cfg
+# One commit, one image: every date in it is the commit's.
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2> /dev/null || echo 1000000000)
+
+$(BUILD)/ptolemy.iso: $(BUILD)/kernel.elf iso/grub.cfg tools/image.sh
 	$(call say,ISO,$@)
-	$(Q)grub-file --is-x86-multiboot2 $<
-	$(Q)rm -rf $(BUILD)/iso && mkdir -p $(BUILD)/iso/boot/grub
-	$(Q)$(STRIP) -o $(BUILD)/iso/boot/kernel.elf $<
-	$(Q)cp iso/grub.cfg $(BUILD)/iso/boot/grub/
-	$(Q)grub-mkrescue -o $@ $(BUILD)/iso 2> $(BUILD)/grub-mkrescue.log || \
-		{ cat $(BUILD)/grub-mkrescue.log; exit 1; }
+	$(Q)$(STRIP) -o $(BUILD)/kernel.stripped $<
+	$(Q)tools/image.sh $(BUILD)/kernel.stripped iso/grub.cfg $@
 
 # Changed when the way to compile changes; everything depends on it.
 FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS_64) $(CFLAGS_32) $(LDFLAGS) $(OBJECTS)
