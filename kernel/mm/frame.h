@@ -9,8 +9,9 @@
  *   A freshly allocated block has one edge: the caller's hold, which installing an entry takes over.
  *
  * Invariants: a free block has no edge; the last frame_put frees; in test builds a free block is
- * filled with FRAME_POISON and is checked when it is handed out again.
+ * filled with FRAME_POISON and is checked when it is handed out again. Frame 0 is never handed out.
  * Locking: edges are atomic; the allocator has a lock of its own (a leaf in the lock order).
+ * Breaking a rule here is a bug that names the caller's file:line, never an error.
  * Talks to: arch (direct map), lib. Knows nothing of spaces and areas.
  */
 #ifndef MM_FRAME_H
@@ -25,31 +26,36 @@
 #define FRAME_ORDER_MAX 18
 #define FRAME_POISON 0x5ab0f5ee5ab0f5eeull /* every 8 bytes of a free frame, in test builds */
 
+/* In edges: the order of the block at this head is being looked at or changed (frame_span.c). */
+#define FRAME_LOCKED 0x80000000u
+
 typedef uint64_t pfn_t;
 
 enum frame_kind {
-	FRAME_RESERVED, /* not RAM, firmware's, or the kernel image: never handed out */
+	FRAME_RESERVED, /* not RAM, firmware's, the kernel image, the frame array: never handed out */
 	FRAME_FREE,     /* head of a free block */
 	FRAME_TAIL,     /* inside a block, free or not: look at the head */
 	FRAME_DATA,     /* page contents */
 	FRAME_TABLE,    /* a table; meta is valid */
-	FRAME_KERNEL,   /* kernel stacks, the frame array, ... */
+	FRAME_KERNEL,   /* kernel stacks, per-CPU data, ... */
 	FRAME_KIND_COUNT,
 };
 
 struct frame {
-	uint32_t edges; /* atomic */
+	uint32_t edges; /* atomic; read it with frame_edges */
 	uint8_t kind;   /* enum frame_kind */
 	uint8_t order;  /* of the block, in its head */
-	uint16_t flags; /* for the room that owns the block */
+	uint16_t flags; /* for the room that owns the block; zero when it is handed out */
 	union {
 		struct pt_meta meta; /* FRAME_TABLE */
 		struct {
 			uint32_t next, prev; /* FRAME_FREE: pfns in the free list of its order */
 		} free;
-		uint64_t owner[2]; /* FRAME_DATA, FRAME_KERNEL: for the room that owns the block */
+		uint64_t owner[2]; /* any other: for the room that owns the block; zero at first */
 	};
+	uint64_t site; /* who last allocated or freed the block: file << 16 | line */
 };
+_Static_assert(sizeof(struct frame) == 32, "a shift finds a frame, and two fill a cache line");
 
 /* The array, indexed by page frame number; frame_limit is its length. */
 extern struct frame *frame_array;
@@ -94,38 +100,55 @@ struct frame *frame_alloc_at(unsigned order, enum frame_kind kind, const char *f
 struct frame *frame_alloc_zeroed_at(unsigned order, enum frame_kind kind, const char *file,
 				    int line);
 
-/* One edge more. It is a bug if the block is free or reserved. `f` is the head of its block. */
-#define frame_get(f) frame_get_at(f, __FILE__, __LINE__)
-void frame_get_at(struct frame *f, const char *file, int line);
+/* Edges of the block that begins at `f`. */
+static inline uint32_t frame_edges(const struct frame *f)
+{
+	return READ_ONCE(f->edges) & ~FRAME_LOCKED;
+}
 
 /*
- * One edge less; frees the block with the last one.
+ * One edge more or less for the block that begins at `f`. It is a bug if the block is free or
+ * reserved, or if `f` is inside one. Where others may explode the block, use the span forms.
  *
- * Returns true if the block was freed. A double free is a bug reported with file:line.
+ * frame_put frees the block with its last edge, and then returns true.
  */
+#define frame_get(f) frame_get_at(f, __FILE__, __LINE__)
+void frame_get_at(struct frame *f, const char *file, int line);
 #define frame_put(f) frame_put_at(f, __FILE__, __LINE__)
 bool frame_put_at(struct frame *f, const char *file, int line);
 
-/*
- * Edges of a leaf that covers 2^order frames from `f` on, whether the block is intact (counted at
- * its head) or has been exploded (each part counted).
- */
-void frame_get_span(struct frame *f, unsigned order);
-void frame_put_span(struct frame *f, unsigned order);
+/* Free a block of which the caller holds the only edge; another edge is a bug. */
+#define frame_free(f) frame_free_at(f, __FILE__, __LINE__)
+void frame_free_at(struct frame *f, const char *file, int line);
 
 /*
- * Turn the intact block at `f` into blocks of 2^order, each with the edges of the whole; a leaf
- * that covered it covers them all. No-op if the parts are that small or smaller already.
+ * Edges of a leaf that covers 2^order frames from `f` on, whether they are one intact block
+ * (counted at its head) or have been exploded (each part counted).
+ *
+ * It is a bug if `f` is not the head of a block, or if that block is larger than the leaf: explode
+ * it first. Safe against frame_explode by others who have an edge.
  */
-void frame_explode(struct frame *f, unsigned order);
+#define frame_get_span(f, order) frame_get_span_at(f, order, __FILE__, __LINE__)
+void frame_get_span_at(struct frame *f, unsigned order, const char *file, int line);
+#define frame_put_span(f, order) frame_put_span_at(f, order, __FILE__, __LINE__)
+void frame_put_span_at(struct frame *f, unsigned order, const char *file, int line);
+
+/*
+ * Turn the intact block at `f` into blocks of 2^order, each with the edges, kind, flags and owner
+ * of the whole; a leaf that covered it covers them all. No-op if the block at `f` is that small or
+ * smaller already. The caller has an edge.
+ */
+#define frame_explode(f, order) frame_explode_at(f, order, __FILE__, __LINE__)
+void frame_explode_at(struct frame *f, unsigned order, const char *file, int line);
 
 /*
  * May the one leaf that covers 2^order frames at `f` be written through as the only edge?
- * Returns true if every block in the span has exactly one edge.
+ * Returns true if every block in the span has exactly one edge. Stays true only while nobody but
+ * the caller can add one.
  */
 bool frame_span_exclusive(const struct frame *f, unsigned order);
 
-/* Frames on free lists. Equal before and after whatever leaks nothing. */
+/* Frames that are free, and frames in all. Equal before and after whatever leaks nothing. */
 uint64_t frame_free_count(void);
 uint64_t frame_total_count(void);
 
@@ -138,17 +161,27 @@ void frame_fail_after(uint64_t skip, uint64_t count);
 uint64_t frame_alloc_calls(void);
 
 /*
- * Give the usable ranges of `map` below/above `limit` to the allocator. The frame array must exist:
- * frame_init places it in the map's memory below BOOT_MAP_BYTES and marks everything reserved.
+ * Make the frame array, with every frame reserved, in the map's usable memory below
+ * BOOT_MAP_BYTES (its place becomes MEMMAP_RESERVED), and forget whatever was before.
  *
- * frame_init returns -ENOMEM if the map has no room for it.
+ * It reaches to the highest memory, unless it would take more than an eighth of the memory it
+ * describes, or of what is below BOOT_MAP_BYTES half: then the highest memory stays unused,
+ * and the console says so.
+ * Returns 0, or -ENOMEM if the map has no room for it; then there is no array.
  */
 struct memmap;
 int frame_init(struct memmap *map);
+
+/*
+ * Give whole pages of RAM to the allocator. They are reserved frames so far; what the array does
+ * not reach is ignored. The direct map must reach them. Reads and writes none of the memory.
+ */
 void frame_add_range(pa_t start, pa_t end);
 
 /* Verify every free list against the array: orders, alignment, kinds, edges, poison, the count.
- * A bug on the first violation. Cost: linear in the number of frames. */
-void frame_check(void);
+ * A bug on the first violation. Cost: linear in the number of frames. Only while nobody else
+ * allocates, frees or explodes. */
+#define frame_check() frame_check_at(__FILE__, __LINE__)
+void frame_check_at(const char *file, int line);
 
 #endif

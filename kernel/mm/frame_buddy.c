@@ -1,0 +1,226 @@
+/*
+ * The free lists: a binary buddy allocator over the frame array.
+ *
+ * A free block of 2^order frames is aligned to its size and linked, by pfn, into the list of its
+ * order; its buddy is the block whose pfn differs in bit `order` only. Two free buddies are merged
+ * at once, except for up to FRAME_HOT_MAX single frames, freed last and handed out first, that
+ * stay outside the lists: allocating and freeing single frames in turn neither splits nor merges.
+ *
+ * Invariants: frame_check.c has them all. Locking: buddy.lock, interrupts off; a leaf.
+ */
+#include <arch/shadow.h>
+#include <lib/printk.h>
+#include <mm/frame_internal.h>
+
+struct buddy buddy;
+
+static void list_push(struct frame *f, unsigned order)
+{
+	uint32_t pfn = frame_pfn(f), next = buddy.first[order];
+
+	WRITE_ONCE(f->order, order);
+	WRITE_ONCE(f->kind, FRAME_FREE);
+	f->free.next = next;
+	f->free.prev = 0;
+	if (next)
+		frame_array[next].free.prev = pfn;
+	buddy.first[order] = pfn;
+	buddy.nonempty |= 1u << order;
+}
+
+static void list_remove(struct frame *f, unsigned order)
+{
+	uint32_t next = f->free.next, prev = f->free.prev;
+
+	if (next)
+		frame_array[next].free.prev = prev;
+	if (prev)
+		frame_array[prev].free.next = next;
+	else
+		buddy.first[order] = next;
+	if (!buddy.first[order])
+		buddy.nonempty &= ~(1u << order);
+}
+
+/* Is the block at `pfn` free, on the list of this order? */
+static bool list_has(pfn_t pfn, unsigned order)
+{
+	const struct frame *f = &frame_array[pfn];
+
+	return pfn < frame_limit && READ_ONCE(f->kind) == FRAME_FREE &&
+	       READ_ONCE(f->order) == order;
+}
+
+/* Put a block on the lists, merged with its buddy, and the two with theirs, as far as it goes. */
+static void list_merge(struct frame *f, unsigned order)
+{
+	pfn_t pfn = frame_pfn(f);
+
+	while (order < FRAME_ORDER_MAX && list_has(pfn ^ block_frames(order), order)) {
+		list_remove(&frame_array[pfn ^ block_frames(order)], order);
+		WRITE_ONCE(frame_array[pfn | block_frames(order)].kind, FRAME_TAIL);
+		pfn &= ~block_frames(order);
+		order++;
+	}
+	list_push(&frame_array[pfn], order);
+}
+
+/* Take the head of the smallest free block that is large enough; the rest goes back in halves. */
+static struct frame *list_take(unsigned order)
+{
+	uint32_t large_enough = buddy.nonempty >> order << order;
+	struct frame *f;
+	unsigned have;
+
+	if (!large_enough)
+		return NULL;
+	have = (unsigned)__builtin_ctz(large_enough);
+	f = &frame_array[buddy.first[have]];
+	list_remove(f, have);
+	while (have > order) {
+		have--;
+		list_push(f + block_frames(have), have);
+	}
+	return f;
+}
+
+static struct frame *hot_take(void)
+{
+	return &frame_array[buddy.hot[--buddy.hot_count]];
+}
+
+static void hot_give(struct frame *f)
+{
+	if (buddy.hot_count == FRAME_HOT_MAX)
+		buddy_cool();
+	WRITE_ONCE(f->order, FRAME_ORDER_HOT);
+	WRITE_ONCE(f->kind, FRAME_FREE);
+	buddy.hot[buddy.hot_count++] = frame_pfn(f);
+}
+
+void buddy_cool(void)
+{
+	while (buddy.hot_count)
+		list_merge(hot_take(), 0);
+}
+
+/* Count a call, and tell whether frame_fail_after wants it to fail. */
+static bool must_fail(void)
+{
+	buddy.alloc_calls++;
+	if (LIKELY(!buddy.fail_count))
+		return false;
+	if (buddy.fail_skip) {
+		buddy.fail_skip--;
+		return false;
+	}
+	buddy.fail_count--;
+	return true;
+}
+
+static struct frame *take_any(unsigned order)
+{
+	struct frame *f;
+
+	if (order == 0 && buddy.hot_count)
+		return hot_take();
+	f = list_take(order);
+	if (!f && buddy.hot_count) {
+		buddy_cool();
+		f = list_take(order);
+	}
+	return f;
+}
+
+struct frame *buddy_take(unsigned order, enum frame_kind kind)
+{
+	uint64_t flags = spin_lock_irq(&buddy.lock);
+	struct frame *f = must_fail() ? NULL : take_any(order);
+
+	if (f) {
+		WRITE_ONCE(f->kind, kind);
+		WRITE_ONCE(f->order, order);
+		buddy.free_count -= block_frames(order);
+	}
+	spin_unlock_irq(&buddy.lock, flags);
+	return f;
+}
+
+void buddy_give(struct frame *f, unsigned order)
+{
+	uint64_t flags = spin_lock_irq(&buddy.lock);
+
+	buddy.free_count += block_frames(order);
+	if (order == 0)
+		hot_give(f);
+	else
+		list_merge(f, order);
+	spin_unlock_irq(&buddy.lock, flags);
+}
+
+/* The largest block that begins at pfn, is aligned, and ends by `end`. */
+static unsigned largest_order(pfn_t pfn, pfn_t end)
+{
+	unsigned order = (unsigned)__builtin_ctzll(pfn | block_frames(FRAME_ORDER_MAX));
+
+	while (pfn + block_frames(order) > end)
+		order--;
+	return order;
+}
+
+static void range_to_tails(pfn_t pfn, pfn_t end)
+{
+	for (; pfn < end; pfn++) {
+		ASSERT(frame_array[pfn].kind == FRAME_RESERVED);
+		frame_array[pfn].kind = FRAME_TAIL;
+	}
+}
+
+void frame_add_range(pa_t start, pa_t end)
+{
+	pfn_t pfn = start.value >> PAGE_SHIFT, limit = end.value >> PAGE_SHIFT;
+	uint64_t flags;
+
+	ASSERT_EQ((start.value | end.value) % PAGE_SIZE, 0u);
+	if (pfn == 0)
+		pfn = 1; /* its number ends the lists */
+	if (limit > frame_limit)
+		limit = frame_limit;
+	range_to_tails(pfn, limit);
+	flags = spin_lock_irq(&buddy.lock);
+	while (pfn < limit) {
+		unsigned order = largest_order(pfn, limit);
+		struct frame *f = &frame_array[pfn];
+
+		frame_shadow_free(pa_to_ptr(frame_to_pa(f)), block_frames(order) << PAGE_SHIFT);
+		list_merge(f, order);
+		buddy.free_count += block_frames(order);
+		buddy.total_count += block_frames(order);
+		pfn += block_frames(order);
+	}
+	spin_unlock_irq(&buddy.lock, flags);
+}
+
+uint64_t frame_free_count(void)
+{
+	return READ_ONCE(buddy.free_count);
+}
+
+uint64_t frame_total_count(void)
+{
+	return READ_ONCE(buddy.total_count);
+}
+
+uint64_t frame_alloc_calls(void)
+{
+	return READ_ONCE(buddy.alloc_calls);
+}
+
+void frame_fail_after(uint64_t skip, uint64_t count)
+{
+	uint64_t flags = spin_lock_irq(&buddy.lock);
+
+	buddy.fail_skip = skip;
+	buddy.fail_count = count;
+	spin_unlock_irq(&buddy.lock, flags);
+}
