@@ -1,0 +1,28 @@
+/*
+ * The fake machine: banks of memory inside one arena, booted the way main.c boots the real one.
+ *
+ * State is global, as it is in the kernel; one thread. Talks to: mm, and the C library.
+ */
+#ifndef TESTS_HOST_H
+#define TESTS_HOST_H
+
+#include <lib/compiler.h>
+
+struct host_bank {
+	uint64_t start, bytes;
+};
+
+/* Map the arena. Once, before anything else. */
+void host_arena_map(void);
+
+/*
+ * Forget all frames and boot with these banks for RAM, usable and empty.
+ *
+ * Returns what frame_init returned; on failure there is no allocator.
+ */
+int host_boot(const struct host_bank *bank, unsigned bank_count);
+
+/* The machine the ordinary tests run on: host_boot with its banks. Leaves on failure. */
+void host_boot_default(void);
+
+#endif

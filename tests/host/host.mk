@@ -1,0 +1,90 @@
+# The mm code as an ordinary program: `make host-test`.
+#
+# A variant is a compiler and its sanitizers; build/host/<variant>/test runs the tests, its KTAP
+# goes to build/log/host-<variant>.ktap. To add one: its name to HOST_VARIANTS, and its
+# HOST_CC_<variant> and HOST_FLAGS_<variant>.
+#
+# What runs here, the whole rule: all of kernel/mm, kernel/lib and tests/kernel that does not
+# include <arch/trap.h> (which is to say that it needs a CPU), less HOST_SKIP, plus HOST_EXTRA and
+# tests/host. The headers in tests/host/include come before the CPU's own and replace them by name.
+
+BUILD ?= build
+
+.PHONY: host-test
+host-test:
+	@$(MAKE) --no-print-directory host-variants
+
+# The rest is read only when asked for: it looks for a second compiler.
+ifneq ($(filter host-variants host-run-% $(BUILD)/host/%,$(MAKECMDGOALS)),)
+
+HOST_GCC ?= gcc
+HOST_CLANG ?= clang
+# Without clang, or without its sanitizer runtime, that variant is left out, and it is said.
+HOST_HAVE_CLANG := $(shell mkdir -p $(BUILD)/host && echo 'int main(void) { return 0; }' | \
+	$(HOST_CLANG) -fsanitize=address,undefined -x c - -o $(BUILD)/host/probe 2>/dev/null && echo yes)
+
+HOST_VARIANTS ?= gcc-asan $(if $(HOST_HAVE_CLANG),clang-asan)
+HOST_ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all -DHOST_ASAN
+HOST_CC_gcc-asan := $(HOST_GCC)
+HOST_FLAGS_gcc-asan := $(HOST_ASAN)
+HOST_CC_clang-asan := $(HOST_CLANG)
+HOST_FLAGS_clang-asan := $(HOST_ASAN)
+
+HOST_CPPFLAGS := -Itests/host/include -I. -Ikernel -Ikernel/arch/x86_64/include \
+	-DPTOLEMY_TEST=1 -DPTOLEMY_HOST=1 -MMD -MP
+HOST_CFLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fno-strict-aliasing -Wall -Wextra \
+	-Werror -Wshadow -Wundef -Wvla -Wstrict-prototypes -Wmissing-prototypes
+# tests/host talks to the C library, nothing else does.
+HOST_FREESTANDING = $(if $(filter tests/host/%,$<),,-ffreestanding)
+
+# The C library's memcpy; a panic that ends a process; function names that gdb knows better.
+HOST_SKIP := kernel/lib/string.c kernel/lib/panic.c kernel/lib/ksym.c
+HOST_EXTRA := kernel/arch/x86_64/multiboot.c kernel/options.c
+HOST_FOUND := $(sort $(wildcard kernel/mm/*.c kernel/lib/*.c tests/kernel/*.c))
+HOST_NEEDS_CPU := $(shell grep -l 'include <arch/trap.h>' $(HOST_FOUND))
+HOST_SRCS := $(filter-out $(HOST_SKIP) $(HOST_NEEDS_CPU),$(HOST_FOUND)) $(wildcard $(HOST_EXTRA)) \
+	$(sort $(wildcard tests/host/*.c))
+
+# TEST=glob and SEED=n narrow and repeat a run, as they do in the kernel.
+HOST_ARGS := $(if $(TEST),'test=$(TEST)') $(if $(SEED),seed=$(SEED))
+HOST_DEADLINE ?= 600
+
+define host_variant
+HOST_OBJS_$(1) := $$(HOST_SRCS:%=$(BUILD)/host/$(1)/%.o)
+HOST_LOG_$(1) := $(BUILD)/log/host-$(1).ktap
+
+$(BUILD)/host/$(1)/%.c.o: %.c $(BUILD)/host/$(1)/flags
+	@mkdir -p $$(@D)
+	@echo "  HOSTCC   $$< ($(1))"
+	@$$(HOST_CC_$(1)) $$(HOST_CPPFLAGS) $$(HOST_CFLAGS) $$(HOST_FREESTANDING) $$(HOST_FLAGS_$(1)) \
+		-c $$< -o $$@
+
+$(BUILD)/host/$(1)/test: $$(HOST_OBJS_$(1))
+	@$$(HOST_CC_$(1)) $$(HOST_FLAGS_$(1)) $$(HOST_OBJS_$(1)) -o $$@
+
+# Changed when the way to compile changes, or what there is to link.
+HOST_WAY_$(1) := $$(HOST_CC_$(1)) $$(HOST_CPPFLAGS) $$(HOST_CFLAGS) $$(HOST_FLAGS_$(1)) $$(HOST_SRCS)
+.PHONY: host-always
+$(BUILD)/host/$(1)/flags: host-always
+	@mkdir -p $$(@D)
+	@echo '$$(HOST_WAY_$(1))' | cmp -s - $$@ || echo '$$(HOST_WAY_$(1))' >$$@
+
+.PHONY: host-run-$(1)
+host-run-$(1): $(BUILD)/host/$(1)/test
+	@mkdir -p $(BUILD)/log
+	@if timeout $$(HOST_DEADLINE) $$< $$(HOST_ARGS) >$$(HOST_LOG_$(1)) 2>&1; \
+	then echo "host $(1): $$$$(sed -n '$$$$s/^# //p' $$(HOST_LOG_$(1)))"; \
+	else echo "host $(1): FAILED, exit status $$$$?, see $$(HOST_LOG_$(1)):"; \
+		grep -E '^ *not ok|# [^ ]*:[0-9]+: |no test matches|Bail out|ERROR|runtime error|^ +#[0-9]' \
+			$$(HOST_LOG_$(1)) | tail -n 40; \
+		exit 1; fi
+
+-include $$(HOST_OBJS_$(1):.o=.d)
+endef
+$(foreach v,$(HOST_VARIANTS),$(eval $(call host_variant,$(v))))
+
+.PHONY: host-variants
+host-variants: $(HOST_VARIANTS:%=host-run-%)
+	$(if $(HOST_HAVE_CLANG),,@echo 'host: no clang with sanitizers found, only gcc was used')
+
+endif
