@@ -57,11 +57,14 @@ bool test_check(bool ok, const char *file, int line, const char *expr, uint64_t 
 		uint64_t right)
 {
 	current.checks++;
-	if (!ok) {
-		current.failures++;
-		test_note("%s:%d: %s is false: %#lx, %#lx", file, line, expr, left, right);
-	}
-	return ok;
+	if (ok)
+		return true;
+	current.failures++;
+	if (left || right)
+		test_note("%s:%d: failed: %s (%#lx, %#lx)", file, line, expr, left, right);
+	else
+		test_note("%s:%d: failed: %s", file, line, expr);
+	return false;
 }
 
 void test_skip(const char *fmt, ...)

@@ -53,7 +53,7 @@ bool test_check(bool ok, const char *file, int line, const char *expr, uint64_t 
 #define EXPECT_LE(a, b) EXPECT_OP(a, <=, b)
 #define REQUIRE(cond)                                                                         \
 	do {                                                                                   \
-		if (!EXPECT(cond))                                                             \
+		if (!test_check(!!(cond), __FILE__, __LINE__, #cond, 0, 0))                    \
 			return;                                                                \
 	} while (0)
 #define REQUIRE_EQ(a, b)                                                                      \

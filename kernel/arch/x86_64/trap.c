@@ -17,12 +17,15 @@ static bool has_own_stack(uint64_t vector)
 	return vector == TRAP_NMI || vector == TRAP_DF || vector == TRAP_MC;
 }
 
+/* Is mm to look at the trap first? Not if the test wants it raw, nor if mm itself trapped. */
+static bool is_for_mm(const struct trap_frame *f, const struct trap_catch *c)
+{
+	return f->vector == TRAP_PF && trap_page_fault && !(c && (c->raw || c->barrier));
+}
+
 /* Let mm look at a page fault. It works behind a barrier: its own traps are nobody's. */
 static bool is_resolved(const struct trap_frame *f, va_t va)
 {
-	if (f->vector != TRAP_PF || !trap_page_fault)
-		return false;
-
 	struct trap_catch *barrier = trap_catch_push((uint64_t)f, false, true);
 
 	arch_irq_restore(f->rflags);
@@ -42,7 +45,7 @@ void trap_dispatch(struct trap_frame *f)
 
 	struct trap_catch *c = trap_catch_innermost((uint64_t)f);
 
-	if (!(c && c->raw) && is_resolved(f, va))
+	if (is_for_mm(f, c) && is_resolved(f, va))
 		return;
 	if (c && !c->barrier)
 		trap_catch_hit(c, f, va);

@@ -92,7 +92,7 @@ void trap_report_and_die(const struct trap_frame *f)
 	if (f->vector == TRAP_PF)
 		print_page_fault(f->error);
 	print_registers(f);
-	backtrace_print((uint64_t)f + 1);
+	backtrace_print(f->rbp);
 	if (has_address)
 		print_walk(va);
 	bail_out(name_of(f->vector));
