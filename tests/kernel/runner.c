@@ -3,11 +3,12 @@
  *
  *   KTAP version 1
  *   1..1
- *       # Subtest: suite             prove and kunit.py read this subset (docs/testing)
+ *       KTAP version 1
+ *       # Subtest: suite
  *       1..2
  *       ok 1 behaviour_name
  *       ok 2 no_frame_leaked
- *   ok 1 suite
+ *   ok 1 suite                    a subset that both prove and kunit.py read
  *
  * The same in the kernel and on the host: nothing here knows the CPU.
  * Locking: one run at a time, on one CPU. Talks to: lib (printk, glob), mm/frame (the leak check).

@@ -51,7 +51,7 @@ TEST(printk, integers)
 /* Flags, width and precision combine as in C. */
 TEST(printk, flags_width_precision)
 {
-	GIVES("   42|42   |00042", "%5d|%-5d|%05d", 42, 42, 42);
+	GIVES("   42|42   |00042|42   ", "%5d|%-5d|%05d|%-05d", 42, 42, 42, 42);
 	GIVES("-0042|  -42|-42  ", "%05d|%5d|%-5d", -42, -42, -42);
 	GIVES("+42| 42|+0", "%+d|% d|%+d", 42, 42, 0);
 	GIVES("0x2a|0X2A|052|0", "%#x|%#X|%#o|%#x", 42, 42, 42, 0);
