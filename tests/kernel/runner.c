@@ -16,6 +16,7 @@
 #include <lib/glob.h>
 #include <lib/printk.h>
 #include <lib/string.h>
+#include <mm/frame.h>
 #include <tests/kernel/test.h>
 
 #define TEST_MAX 2048
@@ -239,26 +240,41 @@ static void run_test(const struct test *t, unsigned number, struct test_result *
 	}
 }
 
-/* Run the tests [first, end) of one suite, and what closes every suite. */
-static struct test_result run_suite(size_t first, size_t end)
+/* What closes every suite: it has given back every frame. */
+static uint64_t suite_free_frames;
+
+static void check_no_frame_leaked(void)
+{
+	EXPECT_EQ(frame_free_count(), suite_free_frames);
+}
+
+static const struct test no_frame_leaked = {
+	.name = "no_frame_leaked",
+	.run = check_no_frame_leaked,
+	.file = __FILE__,
+	.line = __LINE__,
+};
+
+/* Run the tests [first, end), which are one suite, and print its result. */
+static struct test_result run_suite(size_t first, size_t end, unsigned number)
 {
 	struct test_result result = { 0 };
+	const char *suite = selected[first]->suite;
 	unsigned count = (unsigned)(end - first);
 
 	printk(INDENT "KTAP version 1\n");
-	printk(INDENT "# Subtest: %s\n", selected[first]->suite);
-	printk(INDENT "1..%u\n", count);
-	for (size_t i = first; i < end; i++)
-		run_test(selected[i], (unsigned)(i - first) + 1, &result);
-	return result;
-}
+	printk(INDENT "# Subtest: %s\n", suite);
+	printk(INDENT "1..%u\n", count + 1);
+	suite_free_frames = frame_free_count();
+	for (unsigned i = 0; i < count; i++)
+		run_test(selected[first + i], i + 1, &result);
 
-static void print_suite_result(const char *suite, unsigned number, struct test_result result)
-{
-	bool all_skipped = !result.failed && !result.passed;
+	bool all_skipped = result.skipped == count;
 
+	run_test(&no_frame_leaked, count + 1, &result);
 	printk("%sok %u %s%s\n", result.failed ? "not " : "", number, suite,
-	       all_skipped ? " # SKIP all of it" : "");
+	       all_skipped && !result.failed ? " # SKIP all of it" : "");
+	return result;
 }
 
 struct test_result test_run(const char *globs)
@@ -271,9 +287,8 @@ struct test_result test_run(const char *globs)
 	printk("\nKTAP version 1\n1..%u\n", suite_count() + (unmatched ? 1 : 0));
 	printk("# seed=%#lx\n", rng.seed);
 	for (size_t i = 0; i < selected_count; i = suite_end(i)) {
-		struct test_result result = run_suite(i, suite_end(i));
+		struct test_result result = run_suite(i, suite_end(i), ++number);
 
-		print_suite_result(selected[i]->suite, ++number, result);
 		total.passed += result.passed;
 		total.failed += result.failed;
 		total.skipped += result.skipped;

@@ -3,6 +3,7 @@
  * whoever starts the kernel with test=selftest.<name> checks that the outcome is red (or skipped).
  */
 #include <lib/printk.h>
+#include <mm/frame.h>
 #include <tests/kernel/test.h>
 
 /* A bug that was expected is survived, any number of times. */
@@ -63,6 +64,11 @@ TEST_HIDDEN(selftest, fails_then_skips)
 TEST_HIDDEN(selftest, lacks_expected_bug)
 {
 	EXPECT_BUG(ASSERT(true));
+}
+
+TEST_HIDDEN(selftest, leaks_frame)
+{
+	EXPECT(frame_alloc(0, FRAME_KERNEL) != NULL);
 }
 
 TEST_HIDDEN(selftest, asserts)

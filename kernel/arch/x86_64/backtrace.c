@@ -7,12 +7,8 @@
  */
 #include <arch/backtrace.h>
 #include <arch/trap.h>
-#include <lib/printk.h>
-#if __has_include(<lib/ksym.h>)
 #include <lib/ksym.h>
-#else
-#define ksym_find(address, offset) (*(offset) = 0, (const char *)NULL)
-#endif
+#include <lib/printk.h>
 
 #define DEPTH_MAX 24
 
