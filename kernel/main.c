@@ -4,6 +4,7 @@
  * boot/ comes here in long mode, interrupts disabled, on the boot stack, with the boot tables.
  */
 #include <arch/cpu.h>
+#include <arch/image.h>
 #include <arch/mmu.h>
 #include <boot_info.h>
 #include <dev/fw_cfg.h>
@@ -11,6 +12,7 @@
 #include <dev/serial.h>
 #include <lib/printk.h>
 #include <lib/string.h>
+#include <mm/frame.h>
 #include <options.h>
 #include <shell/shell.h>
 #include <tests/kernel/test.h>
@@ -30,6 +32,30 @@ static void print_banner(void)
 	       m->top_level + 1, m->top_level == 4 ? 57 : 48, m->pa_bits,
 	       m->leaf_level_max == 2 ? "1 GiB" : "2 MiB", m->global ? " PGE" : "",
 	       m->smep ? " SMEP" : "", m->smap ? " SMAP" : "", m->umip ? " UMIP" : "");
+}
+
+/* What the boot loader says, and where we ourselves are. */
+static void read_boot_info(pa_t info)
+{
+	uint64_t image = (uint64_t)image_start - IMAGE_BASE, pa_limit = 1ull << arch_mmu.pa_bits;
+	const char *reason;
+
+	if (multiboot_parse(pa_to_ptr(info), BOOT_MAP_BYTES - info.value, info, pa_limit,
+			    &boot_info, &reason) ||
+	    memmap_mark(&boot_info.memmap, image, (uint64_t)(image_end - image_start),
+			MEMMAP_RESERVED, pa_limit))
+		panic("boot information: %s", reason);
+	printk("boot information: %s; %lu MiB usable, %u odd ranges dropped\n", reason,
+	       memmap_bytes(&boot_info.memmap, MEMMAP_USABLE) >> 20,
+	       boot_info.memmap.dropped_count);
+}
+
+/* The memory that the boot tables reach. */
+static void frames_begin(void)
+{
+	if (frame_init(&boot_info.memmap))
+		panic("not enough memory for the frame array");
+	frame_add_usable(&boot_info.memmap, 0, BOOT_MAP_BYTES);
 }
 
 static void report_option(const char *text)
@@ -78,8 +104,9 @@ void kernel_main(uint32_t magic, uint64_t info_pa)
 	pic_disable();
 	arch_mmu_init();
 	print_banner();
-	(void)magic;
-	(void)info_pa;
+	(void)magic; /* boot/ has checked it */
+	read_boot_info(PA(info_pa));
+	frames_begin();
 	read_options();
 	run_tests();
 	run_commands();

@@ -177,6 +177,8 @@ int frame_init(struct memmap *map);
  * not reach is ignored. The direct map must reach them. Reads and writes none of the memory.
  */
 void frame_add_range(pa_t start, pa_t end);
+/* The same for all usable memory of the map inside [low, high). */
+void frame_add_usable(const struct memmap *map, uint64_t low, uint64_t high);
 
 /* Verify every free list against the array: orders, alignment, kinds, edges, poison, the count.
  * A bug on the first violation. Cost: linear in the number of frames. Only while nobody else

@@ -91,3 +91,15 @@ int frame_init(struct memmap *map)
 	report_unused(map);
 	return 0;
 }
+
+void frame_add_usable(const struct memmap *map, uint64_t low, uint64_t high)
+{
+	for (unsigned i = 0; i < map->count; i++) {
+		const struct memmap_range *r = &map->range[i];
+		uint64_t start = r->start > low ? r->start : low;
+		uint64_t end = r->end < high ? r->end : high;
+
+		if (r->kind == MEMMAP_USABLE && start < end)
+			frame_add_range(PA(start), PA(end));
+	}
+}

@@ -40,19 +40,6 @@ void host_arena_map(void)
 	host_direct_base = ALIGN_UP((unsigned long)arena, GIB);
 }
 
-/* As main.c does it: what the boot tables reach first, the rest later. */
-static void machine_add_usable(uint64_t low, uint64_t high)
-{
-	for (unsigned i = 0; i < machine.count; i++) {
-		const struct memmap_range *r = &machine.range[i];
-		uint64_t start = r->start > low ? r->start : low;
-		uint64_t end = r->end < high ? r->end : high;
-
-		if (r->kind == MEMMAP_USABLE && start < end)
-			frame_add_range(PA(start), PA(end));
-	}
-}
-
 static void machine_forget(void)
 {
 	for (unsigned i = 0; i < machine.count; i++)
@@ -73,8 +60,9 @@ int host_boot(const struct host_bank *bank, unsigned bank_count)
 	error = frame_init(&machine);
 	if (error)
 		return error;
-	machine_add_usable(0, BOOT_MAP_BYTES);
-	machine_add_usable(BOOT_MAP_BYTES, HOST_ARENA_BYTES);
+	/* As the kernel does it: what the boot tables reach first, the rest later. */
+	frame_add_usable(&machine, 0, BOOT_MAP_BYTES);
+	frame_add_usable(&machine, BOOT_MAP_BYTES, HOST_ARENA_BYTES);
 	return 0;
 }
 
