@@ -4,7 +4,7 @@
  * Invariant: GS base is the CPU's struct cpu from cpu_load_descriptors on.
  * Locking: none; a CPU sets up itself, the boot CPU first. Talks to: trap_entry.S.
  */
-#include <lib/printk.h>
+#include <arch/image.h>
 
 #include "percpu.h"
 
@@ -33,8 +33,6 @@ struct PACKED table_register {
 
 #define STUB_BYTES 16 /* of each entry stub in trap_entry.S */
 extern const uint8_t trap_stubs[];
-
-extern const uint8_t boot_stack_guard[]; /* boot/entry.S: the page below the boot stack */
 
 static struct gate idt[256] ALIGNED(4096);
 static struct cpu boot_cpu;
