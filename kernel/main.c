@@ -66,14 +66,16 @@ static void report_option(const char *text)
 /* Append what comes from outside, so that one image serves every run. */
 static void read_options(void)
 {
+	static char more[OPTIONS_CMDLINE_MAX];
 	char *line = boot_info.cmdline;
-	size_t length = strlen(line), room = sizeof(boot_info.cmdline) - length - 1;
-	int64_t size = room ? fw_cfg_read(FW_CFG_CMDLINE, line + length + 1, room) : 0;
+	size_t length = strlen(line), room = sizeof(boot_info.cmdline) - length;
+	int64_t size = fw_cfg_read(FW_CFG_CMDLINE, more, sizeof(more));
+	bool fits = size < (int64_t)sizeof(more);
 
-	if (size >= 0)
-		line[length] = ' ';
+	if (size > 0)
+		fits &= ksnprintf(line + length, room, " %s", more) < (int)room;
 	options_parse(&options, line, report_option);
-	if (size >= (int64_t)room) {
+	if (!fits) {
 		report_option("option line: fw_cfg's part is too long, its end is ignored");
 		options.error_count++;
 	}
