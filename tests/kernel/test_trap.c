@@ -308,6 +308,22 @@ TEST_HIDDEN(selftest, double_fault)
 	__asm__ volatile("mov %0, %%rsp; push %%rax" : : "r"(UNMAPPED) : "memory");
 }
 
+static NOINLINE unsigned recurse(volatile unsigned *depth)
+{
+	volatile uint8_t frame[1000];
+
+	frame[0] = (uint8_t)++*depth;
+	return *depth ? recurse(depth) + frame[0] : 0;
+}
+
+/* The boot stack grows into its guard page: a double fault that names the function. */
+TEST_HIDDEN(selftest, stack_overflow)
+{
+	volatile unsigned depth = 0;
+
+	EXPECT_EQ(recurse(&depth), 0);
+}
+
 static enum fault_answer fault_again(va_t va, uint64_t error)
 {
 	(void)error;
