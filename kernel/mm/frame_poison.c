@@ -3,8 +3,8 @@
  * is handed out again. Test builds only.
  *
  * FRAME_POISONED in each frame says that it was filled, so memory fresh from firmware needs no
- * filling and merging blocks needs no care. Of a block above POISON_ORDER_WHOLE only every 512th
- * frame is filled: a gigabyte would take a second under emulation.
+ * filling and merging blocks needs no care. Of a block above POISON_ORDER_WHOLE only that much is
+ * filled: a gigabyte would take a second under emulation, and the emulator's host that memory.
  *
  * Locking: none; the block is the caller's, or (frame_check) nobody's for the moment.
  */
@@ -21,10 +21,12 @@
 
 void poison_fill(struct frame *f, unsigned order)
 {
-	struct frame *end = f + block_frames(order);
-	unsigned step = order > POISON_ORDER_WHOLE ? 1u << POISON_ORDER_WHOLE : 1;
+	struct frame *end;
 
-	for (struct frame *it = f; it < end; it += step) {
+	if (order > POISON_ORDER_WHOLE)
+		order = POISON_ORDER_WHOLE;
+	end = f + block_frames(order);
+	for (struct frame *it = f; it < end; it++) {
 		uint64_t *word = pa_to_ptr(frame_to_pa(it));
 
 		for (unsigned i = 0; i < POISON_WORDS; i++)
