@@ -20,7 +20,7 @@ struct shell_command {
 	bool (*run)(int argc, char **argv);
 };
 
-/* Define a command; it is in the table by being linked. Bad arguments are worth a line, no fault. */
+/* Define a command; linking it puts it in the table. Bad arguments are worth a line, no fault. */
 #define SHELL_COMMAND(name_, usage_, help_)                                                   \
 	static bool shell_command_##name_(int argc, char **argv);                              \
 	static const struct shell_command shell_entry_##name_ SECTION("shell_commands")        \

@@ -124,7 +124,7 @@ static void seed_for_test(const struct test *t)
 	rng.state = rng.seed ^ hash;
 }
 
-/* Does the pattern of `length` characters ask for this test? Hidden ones only by their full name. */
+/* Does the pattern of `length` characters ask for this test? Hidden ones want the full name. */
 static bool is_asked_for(const struct test *t, const char *pattern, size_t length)
 {
 	char name[128];

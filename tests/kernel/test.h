@@ -7,9 +7,9 @@
  *           EXPECT_EQ(frame_free_count(), before);
  *   }
  *
- * A failed EXPECT_ records file:line and both values and goes on; REQUIRE_ also leaves the test. A test that made no
- * check fails. The runner prints KTAP: a suite is a subtest, with a last test of its own,
- * `no_frame_leaked`, that compares the free frames before and after the suite.
+ * A failed EXPECT_ prints file:line and both values and goes on; REQUIRE_ also leaves the test. A
+ * test that made no check fails. The runner prints KTAP: a suite is a subtest, with a last test of
+ * its own, `no_frame_leaked`, that compares the free frames before and after the suite.
  */
 #ifndef TESTS_TEST_H
 #define TESTS_TEST_H

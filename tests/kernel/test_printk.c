@@ -84,7 +84,7 @@ TEST(printk, unknown_conversions)
 	GIVES("%", "%");
 }
 
-/* A buffer that is too small is filled, terminated and not overrun; the whole length is returned. */
+/* A buffer that is too small is filled, terminated and not overrun; the length is the whole. */
 TEST(printk, truncates)
 {
 	char buf[8];

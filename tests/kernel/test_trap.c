@@ -187,7 +187,10 @@ static void trap_with_flags_changed(void *arg)
 {
 	(void)arg;
 	arch_user_access_end();
-	__asm__ volatile("pushfq; xorq %0, (%%rsp); popfq; ud2" : : "i"(RFLAGS_ID) : "cc", "memory");
+	__asm__ volatile("pushfq; xorq %0, (%%rsp); popfq; ud2"
+			 :
+			 : "i"(RFLAGS_ID)
+			 : "cc", "memory");
 }
 
 /* A trap leaves the flags as they were before the expectation, SMAP's among them. */

@@ -50,7 +50,8 @@ trap_catch_abandon:
 	jmp 1b
 
 /*
- * uint64_t access_read(va_t va), void access_write(va_t va, uint64_t value), void access_jump(va_t va)
+ * uint64_t access_read(va_t va), void access_write(va_t va, uint64_t value),
+ * void access_jump(va_t va)
  *
  * The instruction that may trap is the one at the label access_..._rip; a jump comes back by trap.
  */

@@ -6,9 +6,9 @@
  *      rsp -> r15 r14 r13 r12 r11 r10 r9 r8 rbp rdi rsi rdx rcx rbx rax
  *             vector error | rip cs rflags rsp ss     (right of the bar: by the CPU)
  *
- * GS base is the CPU's struct cpu in supervisor mode and ring 3's own in ring 3. Traps on a stack of
- * their own (NMI, double fault, machine check) may come between a change of ring and the swapgs that
- * belongs to it, so they look at the base itself: the kernel's is negative.
+ * GS base is the CPU's struct cpu in supervisor mode and ring 3's own in ring 3. Traps on a stack
+ * of their own (NMI, double fault, machine check) may come between a change of ring and the swapgs
+ * that belongs to it, so they look at the base itself: the kernel's is negative.
  *
  * RBP is handed to C as the frame's address + 1, which tells a back trace that a trap is there.
  */

@@ -64,7 +64,7 @@ struct access {
 	bool raw;       /* do not let mm/fault resolve page faults */
 	bool smap_open; /* supervisor: between arch_user_access_begin and _end */
 	uint64_t value; /* in: what to write. out: what was read (8 bytes), or what the code at va
-			 * left in EAX: it must be what access_code writes. As it was after a trap */
+			 * left in EAX: it must be access_code's. After a trap: unchanged */
 };
 
 /*
