@@ -42,11 +42,6 @@ static unsigned pt_root_leaf_levels(const struct pt_root *root)
 	return pt_leaf_levels() & ((2u << root->leaf_level_max) - 1);
 }
 
-PT_INLINE bool pt_table_empty(ptv_t v)
-{
-	return __atomic_load_n(&pt_meta(ptv_to_table(v))->live, __ATOMIC_RELAXED) == 0;
-}
-
 /* ---- Looking one address up. ---- */
 
 ptp_t pt_find(const struct pt_root *root, va_t va, ptv_t *v)
@@ -103,19 +98,12 @@ PT_INLINE int pt_pass_entry(struct pt_walk *w, struct pt_at *at)
 	return PT_DONE;
 }
 
-PT_INLINE int pt_prune_leave(struct pt_walk *w, struct pt_at *at)
-{
-	if (pt_table_empty(at->v))
-		pt_at_prune(w, at);
-	return PT_DONE;
-}
-
 struct pt_prune {
 	struct pt_walk walk;
 };
 static const struct pt_client pt_prune_client = {
 	.entry = pt_pass_entry,
-	.leave = pt_prune_leave,
+	.leave = pt_leave_prune,
 	.sparse = true,
 };
 PT_WALKER(pt_prune, struct pt_prune, pt_prune_client)
@@ -277,28 +265,32 @@ int pt_reserve(const struct pt_root *root, va_t start, va_t end, unsigned level)
 
 /* ---- Unmap and protect. ---- */
 
-/*
- * Split so that no leaf reaches across `end`. The split at the start of a range comes by
- * itself, before anything else changes; so only a range whose end may lie in another leaf
- * than its start needs this first.
- */
-static int pt_split_end(const struct pt_root *root, va_t start, va_t end)
+int pt_cut(const struct pt_root *root, va_t va)
 {
-	ptv_t v;
-	ptp_t p;
 	int err = 0;
 
-	if (!((start ^ (end - 1)) >> (PT_PAGE_SHIFT + PT_TABLE_BITS)))
-		return 0;
 	while (!err || err == -EAGAIN) {
-		p = pt_find(root, end - 1, &v);
-		if (!ptv_is_huge(v) || !(end & pt_mask(v.level)))
+		ptv_t v;
+		ptp_t p = pt_find(root, va, &v);
+
+		if (!ptv_is_huge(v) || !(va & pt_mask(v.level)))
 			return 0;
-		err = PT_HOST_EXCLUSIVE_PATH(root, end - 1);
+		err = PT_HOST_EXCLUSIVE_PATH(root, va);
 		if (!err)
 			err = pt_split(root, p);
 	}
 	return err;
+}
+
+/*
+ * Cut at the end of a range before anything changes. The cut at its start comes by itself, first;
+ * so only an end that may lie in another leaf than the start needs this.
+ */
+static int pt_cut_end(const struct pt_root *root, va_t start, va_t end)
+{
+	if (end > root->last || !((start ^ (end - 1)) >> (PT_PAGE_SHIFT + PT_TABLE_BITS)))
+		return 0;
+	return end ? pt_cut(root, end) : 0;
 }
 
 struct pt_unmap {
@@ -318,7 +310,7 @@ PT_INLINE int pt_unmap_entry(struct pt_walk *w, struct pt_at *at)
 
 static const struct pt_client pt_unmap_client = {
 	.entry = pt_unmap_entry,
-	.leave = pt_prune_leave,
+	.leave = pt_leave_prune,
 	.sparse = true,
 	.change = true,
 };
@@ -331,7 +323,7 @@ int pt_unmap(const struct pt_root *root, va_t start, va_t end, struct pt_drop *d
 	int err = pt_check_range(root, start, end);
 
 	if (!err)
-		err = pt_split_end(root, start, end);
+		err = pt_cut_end(root, start, end);
 	return err ? err : pt_unmap_walk(&u);
 }
 
@@ -370,7 +362,7 @@ int pt_protect(const struct pt_root *root, va_t start, va_t end, pt_attr_t clear
 	if (!err && (set & ~PT_ATTR_KNOWN))
 		err = -EINVAL;
 	if (!err)
-		err = pt_split_end(root, start, end);
+		err = pt_cut_end(root, start, end);
 	return err ? err : pt_protect_walk(&c);
 }
 

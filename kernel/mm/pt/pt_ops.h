@@ -18,6 +18,7 @@
 #define pt_translate PT_NAME(pt_translate)
 #define pt_find PT_NAME(pt_find)
 #define pt_merge PT_NAME(pt_merge)
+#define pt_cut PT_NAME(pt_cut)
 #define pt_reserve PT_NAME(pt_reserve)
 #define pt_count PT_NAME(pt_count)
 #define pt_dump PT_NAME(pt_dump)
@@ -65,6 +66,12 @@ int pt_unmap(const struct pt_root *root, va_t start, va_t end, struct pt_drop *d
  * Returns -EINVAL for attributes the format does not know; -ENOMEM as pt_unmap.
  */
 int pt_protect(const struct pt_root *root, va_t start, va_t end, pt_attr_t clear, pt_attr_t set);
+
+/*
+ * Split so that no leaf reaches across va: an operation that starts or ends there needs no memory.
+ * Returns 0 or -ENOMEM; translations are the same either way.
+ */
+int pt_cut(const struct pt_root *root, va_t va);
 
 /* Make sure that every table down to `level` exists in [start, end). -ENOMEM: some do. */
 int pt_reserve(const struct pt_root *root, va_t start, va_t end, unsigned level);

@@ -77,6 +77,20 @@ PT_INLINE void pt_at_prune(struct pt_walk *w, struct pt_at *at)
 		pt_release(w->root->owner, ptv_to_table(pt_at_clear(at)), w->batch);
 }
 
+/* Does the table entry v lead to a table without a live entry? */
+PT_INLINE bool pt_table_empty(ptv_t v)
+{
+	return __atomic_load_n(&pt_meta(ptv_to_table(v))->live, __ATOMIC_RELAXED) == 0;
+}
+
+/* For clients that remove: the usual `leave`. */
+PT_INLINE int pt_leave_prune(struct pt_walk *w, struct pt_at *at)
+{
+	if (pt_table_empty(at->v))
+		pt_at_prune(w, at);
+	return PT_DONE;
+}
+
 PT_INLINE int pt_visit_entry(struct pt_walk *w, struct pt_at *at, const struct pt_client *c,
 			     int (*below)(struct pt_walk *, pt_t))
 {
