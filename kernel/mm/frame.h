@@ -24,6 +24,9 @@
 #define PAGE_SHIFT 12
 #define PAGE_SIZE (1ull << PAGE_SHIFT)
 #define FRAME_ORDER_MAX 18
+/* flags of a FRAME_DATA block */
+#define FRAME_FLAG_OBJECT (1u << 0) /* a page of an object (space.h) */
+
 #define FRAME_POISON 0x5ab0f5ee5ab0f5eeull /* every 8 bytes of a free frame, in test builds */
 
 /* In edges: the order of the block at this head is being looked at or changed (frame_span.c). */

@@ -1,0 +1,238 @@
+/*
+ * copy_page_range, the eager strategy: every leaf is copied.
+ *
+ * The walk goes over the source; the destination's tables follow it level by level, so an entry and its
+ * copy have the same index. The walk can be broken off at any bottom table (to give others the CPU) or
+ * at a soft entry (to get count room without locks) and goes on from its va: nothing is kept across
+ * a break but that address.
+ *
+ * Locking: source and destination are each in one operation. Talks to: space, flush, notifier, swap.
+ */
+#include <lib/printk.h>
+#include <mm/copy.h>
+#include <mm/flush.h>
+#include <mm/swap.h>
+
+unsigned copy_break_interval;
+uint64_t copy_break_count;
+
+struct copy {
+	struct pt_walk walk; /* of the source */
+	const struct area *src_area;
+	struct area *dst_area;
+	const struct pt_root *dst;
+	pt_t table[PT_LEVEL_MAX]; /* the destination's, by level, where the walk is */
+	pt_attr_t keep;           /* attributes that leaves keep in both spaces */
+	bool cow;
+	bool downgraded;          /* a source entry lost W: there is something to flush */
+	unsigned live;            /* entries written to table[0] and not booked yet */
+	unsigned since_break;     /* bottom tables */
+	swap_slot_t starved;      /* -ENOSPC: the slot that needs count room */
+};
+
+/* The destination's entry that corresponds to the one under the walker. */
+PT_INLINE ptp_t copy_dst(const struct copy *c, const struct pt_at *at)
+{
+	return pt_entry(c->table[at->p.level], ptp_index(at->p));
+}
+
+static void copy_book_live(struct copy *c)
+{
+	if (c->live)
+		pt_meta_add(pt_meta(c->table[0]), (int)c->live, 0, PT_ENTRY_COUNT - 1);
+	c->live = 0;
+}
+
+PT_INLINE void copy_fill(struct copy *c, struct pt_at *at, ptv_t v)
+{
+	if (at->p.level == 0) {
+		ptp_set(copy_dst(c, at), v);
+		c->live++;
+	} else {
+		ptp_change(copy_dst(c, at), v);
+	}
+}
+
+static int copy_soft(struct copy *c, struct pt_at *at)
+{
+	int err = swap_get(ptv_soft_data(at->v));
+
+	if (err) {
+		c->starved = ptv_soft_data(at->v);
+		return err;
+	}
+	copy_fill(c, at, at->v);
+	area_account(c->dst_area, MAP_SWAP, 1);
+	return PT_DONE;
+}
+
+PT_INLINE int copy_leaf(struct copy *c, struct pt_at *at)
+{
+	const unsigned level = at->p.level;
+	ptv_t v = at->v;
+
+	if (c->cow && (ptv_attr(v) & PT_W)) {
+		while (!ptp_compare_exchange(at->p, &v, ptv_write_protect(v)))
+			;
+		c->downgraded = true;
+		v = ptv_write_protect(v);
+	}
+	if (!(ptv_attr(v) & PT_DEVMAP))
+		frame_get_span(pa_to_frame(ptv_pa(v)), level * PT_TABLE_BITS);
+	copy_fill(c, at, ptv_make_leaf(ptv_pa(v), ptv_attr(v) & c->keep, level));
+	area_account(c->dst_area, area_leaf_kind(c->src_area, v), pt_size(level) >> PAGE_SHIFT);
+	return PT_DONE;
+}
+
+PT_INLINE int copy_entry(struct pt_walk *w, struct pt_at *at)
+{
+	struct copy *c = (struct copy *)w;
+
+	switch (ptv_kind(at->v)) {
+	case PT_LEAF:
+		return copy_leaf(c, at);
+	case PT_SOFT:
+		return copy_soft(c, at);
+	case PT_BAD:
+		ptp_clear_bad(at->p, at->va);
+		return PT_DONE;
+	case PT_NONE:
+	case PT_TABLE:
+		break;
+	}
+	return PT_DONE;
+}
+
+/* Is it time to let others run? Asked once a bottom table, which is at most 512 entries of work. */
+static bool copy_must_break(struct copy *c)
+{
+	if (!copy_break_interval || c->since_break < copy_break_interval)
+		return false;
+	c->since_break = 0;
+	return true;
+}
+
+/* Before going down into a source table: the destination gets one, too. */
+PT_INLINE int copy_enter(struct pt_walk *w, struct pt_at *at)
+{
+	struct copy *c = (struct copy *)w;
+	ptp_t d = copy_dst(c, at);
+	int err = PT_DONE;
+
+	if (at->p.level == 1 && copy_must_break(c))
+		return -EAGAIN;
+	if (ptv_none(ptp_get(d)))
+		err = pt_populate(c->dst, d);
+	if (err)
+		return err;
+	c->table[at->p.level - 1] = ptv_to_table(ptp_get(d));
+	return PT_DONE;
+}
+
+PT_INLINE int copy_leave(struct pt_walk *w, struct pt_at *at)
+{
+	struct copy *c = (struct copy *)w;
+
+	if (at->p.level == 1) {
+		copy_book_live(c);
+		c->since_break++;
+	}
+	return PT_DONE;
+}
+
+static const struct pt_client copy_client = {
+	.entry = copy_entry,
+	.enter = copy_enter,
+	.leave = copy_leave,
+	.sparse = true,
+};
+PT_WALKER(copy_walk, struct copy, copy_client)
+
+/* Walk to the end, through all the breaks. 0 or -ENOMEM. */
+static int copy_run(struct copy *c)
+{
+	int err;
+
+	do {
+		c->table[c->dst->top.level] = c->dst->top;
+		err = copy_walk(c);
+		copy_book_live(c);
+		if (err == -EAGAIN) { /* nothing is held here: others may run */
+			copy_break_count++;
+		} else if (err == -ENOSPC) {
+			err = swap_reserve(c->starved);
+			if (!err)
+				err = -EAGAIN;
+		}
+	} while (err == -EAGAIN);
+	return err;
+}
+
+/* A failed copy leaves nothing in the destination. */
+static void copy_undo(struct copy *c, struct space *dst)
+{
+	struct pt_batch batch;
+	int err;
+
+	flush_begin(&batch, dst);
+	err = space_zap(dst, c->dst_area, c->dst_area->start, c->dst_area->end, &batch);
+	ASSERT_EQ(err, 0);
+	flush_end(&batch);
+}
+
+static int copy_area(struct space *dst, struct space *src, const struct area *area, bool cow)
+{
+	struct pt_batch batch;
+	struct copy c = {
+		.walk = { .root = &src->root, .va = area->start, .last = area->end - 1 },
+		.src_area = area,
+		.dst_area = space_find_area(dst, area->start),
+		.dst = &dst->root,
+		.keep = PT_ATTR_ALL & ~(PT_YOUNG | (cow ? PT_W : PT_DIRTY)),
+		.cow = cow,
+	};
+	int err;
+
+	ASSERT(c.dst_area && c.dst_area->start == area->start && c.dst_area->end == area->end);
+	flush_begin(&batch, src);
+	err = copy_run(&c);
+	if (c.downgraded)
+		flush_add_range(&batch, area->start, area->end - 1, 0);
+	flush_end(&batch);
+	if (err)
+		copy_undo(&c, dst);
+	return err;
+}
+
+int copy_page_range(struct space *dst, struct space *src, const struct area *area)
+{
+	struct notifier_section section;
+	bool cow = area_is_cow(area);
+	int err;
+
+	if (cow)
+		notifier_start(&src->notifier, &section, area->start, area->end, NOTIFY_COW, true);
+	err = copy_area(dst, src, area, cow);
+	if (cow)
+		notifier_end(&src->notifier, &section);
+	return err;
+}
+
+struct space *space_fork(struct space *src)
+{
+	struct space *dst = space_create();
+	const struct area *area;
+	struct area *clone;
+	int err = dst ? 0 : -ENOMEM;
+
+	list_for_each(area, &src->areas, link) {
+		if (err || (area->flags & AREA_NOFORK))
+			continue;
+		err = space_clone_area(dst, area, &clone);
+		if (!err)
+			err = copy_page_range(dst, src, area);
+	}
+	if (err && dst)
+		space_destroy(dst);
+	return err ? NULL : dst;
+}

@@ -1,0 +1,294 @@
+/*
+ * The kernel's address space. See kspace.h for what holds, arch/layout.h for the map.
+ */
+#include <lib/printk.h>
+#include <lib/string.h>
+#include <mm/fault.h>
+#include <mm/flush.h>
+#include <mm/kspace.h>
+#include <mm/memmap.h>
+
+struct space kernel_space;
+pa_t zero_page;
+
+#define KERNEL_ATTR (PT_R | PT_GLOBAL | PT_DEVMAP | PT_YOUNG)
+
+/* From the linker script, page aligned, all in the higher half; the guard is one page. */
+extern char image_boot_start[], image_boot_end[], image_text_start[], image_text_end[],
+	image_rodata_start[], image_rodata_end[], image_data_start[], image_data_end[],
+	boot_stack_guard[];
+
+/* ---- The top table in every space. ---- */
+
+/* Bring one top table up to date; the kernel's own is the reference. */
+static void kspace_sync_root(const struct pt_root *root, va_t start, va_t last)
+{
+	const struct pt_root *kernel = &kernel_space.root;
+	unsigned stop = pt_index(last, kernel->top.level);
+
+	for (unsigned i = pt_index(start, kernel->top.level); i <= stop; i++) {
+		ptv_t ref = ptp_get(pt_entry(kernel->top, i));
+		ptp_t p = pt_entry(root->top, i);
+		ptv_t v = ptp_get(p);
+
+		if (ptv_none(ref))
+			continue;
+		if (ptv_none(v)) {
+			frame_get(pa_to_frame(ptv_pa(ref)));
+			ptp_change(p, ref);
+		} else {
+			ASSERT_EQ(ptv_pa(v).value, ptv_pa(ref).value);
+		}
+	}
+}
+
+void kspace_sync(va_t start, va_t last)
+{
+	struct space *s;
+
+	list_for_each(s, &space_list, link)
+		kspace_sync_root(&s->root, start, last);
+}
+
+void kspace_attach(struct space *s)
+{
+	kspace_sync_root(&s->root, kernel_space.root.first, kernel_space.root.last);
+}
+
+void kspace_detach(struct space *s)
+{
+	const struct pt_root *kernel = &kernel_space.root;
+	unsigned stop = pt_index(kernel->last, kernel->top.level);
+
+	for (unsigned i = pt_index(kernel->first, kernel->top.level); i <= stop; i++) {
+		ptv_t old = ptp_change(pt_entry(s->root.top, i), ptv_make_none(s->root.top.level));
+
+		if (!ptv_none(old))
+			frame_put(pa_to_frame(ptv_pa(old)));
+	}
+}
+
+/* ---- Building. ---- */
+
+/* Before there are areas and spaces to tell: map, or stop. */
+static void kspace_map(va_t va, pa_t pa, uint64_t bytes, pt_attr_t rights)
+{
+	int err = bytes ? pt_map(&kernel_space.root, va, pa, bytes, rights | KERNEL_ATTR, NULL) : 0;
+
+	if (err)
+		panic("cannot map %#lx bytes at %#lx for the kernel: error %d", bytes, va, err);
+}
+
+static void kspace_map_direct(uint64_t start, uint64_t end)
+{
+	kspace_map(DIRECT_BASE + start, PA(start), end - start, PT_W | PT_DIRTY);
+}
+
+/* All RAM, neighbouring ranges together so that large leaves fit. */
+static void kspace_map_ram(const struct memmap *map)
+{
+	uint64_t array = ptr_to_pa(frame_array).value;
+	uint64_t start = 0, end = 0;
+
+	for (unsigned i = 0; i < map->count; i++) {
+		const struct memmap_range *r = &map->range[i];
+
+		if (r->kind > MEMMAP_RECLAIM)
+			continue;
+		if (r->start != end) {
+			kspace_map_direct(start, end);
+			start = r->start;
+		}
+		end = r->end;
+	}
+	kspace_map_direct(start, end);
+	kspace_map_direct(array, ALIGN_UP(array + frame_limit * sizeof(struct frame), PAGE_SIZE));
+}
+
+static void kspace_map_image_part(const char *start, const char *end, pt_attr_t rights)
+{
+	kspace_map((va_t)start, PA((va_t)start - IMAGE_BASE), (va_t)end - (va_t)start, rights);
+}
+
+static void kspace_map_image(void)
+{
+	const pt_attr_t rw = PT_W | PT_DIRTY;
+
+	kspace_map_image_part(image_text_start, image_text_end, PT_X);
+	kspace_map_image_part(image_rodata_start, image_rodata_end, 0);
+	kspace_map_image_part(image_data_start, boot_stack_guard, rw);
+	kspace_map_image_part(boot_stack_guard + PAGE_SIZE, image_data_end, rw);
+}
+
+static void kspace_make_root(void)
+{
+	struct space *k = &kernel_space;
+	unsigned top = arch_mmu.top_level;
+	va_t first = ~(pt_mask(top + 1) >> 1);
+
+	if (pt_root_init(&k->root, &k->owner, top, first, ~0ull))
+		panic("no memory for the kernel's top table");
+	k->root.keep_level = top;
+	list_init(&k->areas);
+	notifier_init(&k->notifier);
+}
+
+/* What the boot code and its tables took is memory like any other. */
+static void kspace_reclaim_boot(void)
+{
+	uint64_t start = (va_t)image_boot_start - IMAGE_BASE;
+	uint64_t end = (va_t)image_boot_end - IMAGE_BASE;
+
+	kspace_map_direct(start, end);
+	frame_add_range(PA(start), PA(end));
+}
+
+/* The part of the usable memory that the boot tables did not reach. */
+static void kspace_add_high_memory(const struct memmap *map)
+{
+	for (unsigned i = 0; i < map->count; i++) {
+		const struct memmap_range *r = &map->range[i];
+
+		if (r->kind == MEMMAP_USABLE && r->end > BOOT_MAP_BYTES)
+			frame_add_range(PA(r->start > BOOT_MAP_BYTES ? r->start : BOOT_MAP_BYTES),
+					PA(r->end));
+	}
+}
+
+void kspace_init(const struct memmap *map)
+{
+	struct frame *zero;
+
+	kspace_make_root();
+	kspace_map_ram(map);
+	kspace_map_image();
+	arch_root_load(kernel_space.root.top.pa);
+	arch_tlb_flush_all();
+	kspace_reclaim_boot();
+	kspace_add_high_memory(map);
+	zero = frame_alloc_zeroed(0, FRAME_KERNEL);
+	if (!zero)
+		panic("no memory for the zero page");
+	zero_page = frame_to_pa(zero);
+}
+
+/* ---- The dynamic range. ---- */
+
+static int kspace_map_frames(va_t va, uint64_t bytes, struct area *area)
+{
+	for (uint64_t at = 0; at < bytes; at += PAGE_SIZE) {
+		struct frame *f = frame_alloc_zeroed(0, FRAME_KERNEL);
+		int err;
+
+		if (!f)
+			return -ENOMEM;
+		err = pt_map(&kernel_space.root, va + at, frame_to_pa(f), PAGE_SIZE,
+			     PT_R | PT_W | PT_GLOBAL | PT_YOUNG | PT_DIRTY, NULL);
+		if (err) {
+			frame_put(f);
+			return err;
+		}
+		area_account(area, MAP_ANON, 1);
+	}
+	return 0;
+}
+
+/* An area of the dynamic range with a gap below and above it. */
+static struct area *kspace_add_area(uint64_t bytes, enum area_kind kind, pa_t pa)
+{
+	struct area model = { .kind = kind, .rights = PT_R | PT_W, .pa = pa, .flags = AREA_NOFORK };
+	struct area *area;
+
+	model.start = space_find_gap(&kernel_space, bytes + 2 * PAGE_SIZE, PAGE_SIZE, DYNAMIC_BASE,
+				     DYNAMIC_END) + PAGE_SIZE;
+	model.end = model.start + bytes;
+	if (model.start == PAGE_SIZE || area_insert(&kernel_space, &model, &area))
+		return NULL;
+	return area;
+}
+
+va_t kspace_alloc(uint64_t bytes)
+{
+	struct area *area;
+	va_t va;
+
+	bytes = ALIGN_UP(bytes, PAGE_SIZE);
+	area = kspace_add_area(bytes, AREA_ANON, PA(0));
+	if (!area)
+		return 0;
+	va = area->start;
+	if (kspace_map_frames(va, bytes, area)) {
+		kspace_free(va);
+		return 0;
+	}
+	kspace_sync(va, va + bytes - 1);
+	return va;
+}
+
+va_t kspace_map_device(pa_t pa, uint64_t bytes)
+{
+	uint64_t offset = pa.value & (PAGE_SIZE - 1);
+	struct area *area;
+	int err;
+
+	bytes = ALIGN_UP(bytes + offset, PAGE_SIZE);
+	area = kspace_add_area(bytes, AREA_DEVICE, PA(pa.value - offset));
+	if (!area)
+		return 0;
+	err = pt_map(&kernel_space.root, area->start, area->pa, bytes,
+		     PT_R | PT_W | PT_UC | PT_GLOBAL | PT_DEVMAP | PT_YOUNG | PT_DIRTY, NULL);
+	if (err) {
+		area_remove(area);
+		return 0;
+	}
+	area_account(area, MAP_DEVICE, bytes >> PAGE_SHIFT);
+	kspace_sync(area->start, area->end - 1);
+	return area->start + offset;
+}
+
+void kspace_free(va_t va)
+{
+	struct area *area = space_find_area(&kernel_space, va);
+	struct pt_batch batch;
+	int err;
+
+	ASSERT(area);
+	flush_begin(&batch, NULL);
+	err = space_zap(&kernel_space, area, area->start, area->end, &batch);
+	ASSERT_EQ(err, 0);
+	flush_end(&batch);
+	area_remove(area);
+}
+
+/* ---- The self-check. ---- */
+
+struct kspace_rights {
+	unsigned bad_count;
+};
+
+static void kspace_check_span(void *arg, const struct pt_span *s)
+{
+	struct kspace_rights *check = arg;
+
+	if (s->kind != PT_LEAF)
+		return;
+	if ((s->attr & PT_W) && (s->attr & PT_X))
+		printk("writable and executable: %#lx-%#lx\n", s->va, s->last);
+	else if (s->attr & PT_U)
+		printk("open to the user: %#lx-%#lx\n", s->va, s->last);
+	else
+		return;
+	check->bad_count++;
+}
+
+unsigned kspace_check_rights(void)
+{
+	struct kspace_rights check = { 0 };
+	struct pt_root root = kernel_space.root;
+	int err;
+
+	root.top.pa = arch_root_current();
+	err = pt_dump(&root, root.first, root.last + 1, kspace_check_span, &check);
+	ASSERT_EQ(err, 0);
+	return check.bad_count;
+}

@@ -1,0 +1,264 @@
+/*
+ * Spaces: making, destroying, unmapping and protecting ranges.
+ *
+ * Every removal goes the same way: cut at the borders (all that can fail), open a section, clear entries into
+ * a flush batch, flush, give frames back, close the section. Locking: the space's operation.
+ * Talks to: area list, flush, notifier, swap, kspace (kernel entries of the top table).
+ */
+#include <lib/printk.h>
+#include <mm/flush.h>
+#include <mm/kspace.h>
+#include <mm/pool.h>
+#include <mm/space.h>
+#include <mm/swap.h>
+
+struct list space_list = LIST_INIT(space_list);
+static struct pool space_pool = POOL_INIT(space_pool, struct space);
+
+/* ---- Making and destroying. ---- */
+
+struct space *space_create(void)
+{
+	struct space *s = pool_alloc(&space_pool);
+	unsigned top = arch_mmu.top_level;
+
+	if (!s)
+		return NULL;
+	if (pt_root_init(&s->root, &s->owner, top, USER_FIRST, pt_mask(top + 1) >> 1)) {
+		pool_free(&space_pool, s);
+		return NULL;
+	}
+	s->root.table_rights |= PT_U;
+	s->user = PT_U;
+	list_init(&s->areas);
+	notifier_init(&s->notifier);
+	list_add_before(&space_list, &s->link);
+	kspace_attach(s);
+	return s;
+}
+
+void space_destroy(struct space *s)
+{
+	struct pt_batch batch;
+	struct area *area, *next;
+	int err;
+
+	ASSERT(!pa_equal(arch_root_current(), s->root.top.pa));
+	notifier_release(&s->notifier);
+	flush_begin(&batch, s);
+	list_for_each_safe(area, next, &s->areas, link) {
+		err = space_zap(s, area, area->start, area->end, &batch);
+		ASSERT_EQ(err, 0);
+		area_remove(area);
+	}
+	list_remove(&s->link);
+	kspace_detach(s);
+	pt_free(&s->root, NULL, &batch);
+	flush_end(&batch);
+	pool_free(&space_pool, s);
+}
+
+void space_switch(struct space *s)
+{
+	arch_root_load(s ? s->root.top.pa : kernel_space.root.top.pa);
+}
+
+int64_t space_mapped(const struct space *s, enum map_kind kind)
+{
+	const struct area *area;
+	int64_t sum = 0;
+
+	list_for_each(area, &s->areas, link)
+		sum += area->mapped[kind];
+	return sum;
+}
+
+/* ---- Adding. ---- */
+
+static int area_spec_check(const struct space *s, const struct area_spec *a)
+{
+	if (((a->start | a->end | a->pa.value) & (PAGE_SIZE - 1)) || a->start >= a->end)
+		return -EINVAL;
+	if ((a->flags & ~AREA_FLAGS) || (a->rights & ~PT_RWX) ||
+	    (a->rights && !(a->rights & PT_R)))
+		return -EINVAL;
+	if ((a->kind == AREA_OBJECT) != !!a->object)
+		return -EINVAL;
+	if (a->object && (a->offset_pages > a->object->page_count ||
+			  (a->end - a->start) >> PAGE_SHIFT > a->object->page_count - a->offset_pages))
+		return -EINVAL;
+	return pt_root_covers(&s->root, a->start, a->end - 1) ? 0 : -ERANGE;
+}
+
+static int area_map_device(struct space *s, struct area *area)
+{
+	pt_attr_t attr = area->rights | s->user | PT_UC | PT_DEVMAP | PT_YOUNG | PT_DIRTY;
+	uint64_t bytes = area->end - area->start;
+	struct pt_batch batch;
+	int err;
+
+	flush_begin(&batch, s);
+	err = pt_map(&s->root, area->start, area->pa, bytes, attr, &batch);
+	flush_end(&batch);
+	if (!err)
+		area_account(area, MAP_DEVICE, bytes >> PAGE_SHIFT);
+	return err;
+}
+
+int space_add_area(struct space *s, const struct area_spec *spec)
+{
+	struct area model = {
+		.start = spec->start, .end = spec->end, .kind = spec->kind, .flags = spec->flags,
+		.rights = spec->rights, .object = spec->object, .offset_pages = spec->offset_pages,
+		.pa = spec->pa,
+	};
+	struct object *anon = NULL;
+	struct area *area;
+	int err = area_spec_check(s, spec);
+
+	if (err)
+		return err;
+	if (spec->kind == AREA_ANON && (spec->flags & AREA_SHARED)) {
+		model.kind = AREA_OBJECT;
+		model.object = anon = object_create((spec->end - spec->start) >> PAGE_SHIFT);
+		if (!anon)
+			return -ENOMEM;
+	}
+	err = area_insert(s, &model, &area);
+	if (anon)
+		object_put(anon);
+	if (err || area->kind != AREA_DEVICE)
+		return err;
+	err = area_map_device(s, area);
+	if (err)
+		area_remove(area);
+	return err;
+}
+
+/* ---- Removing. ---- */
+
+struct zap {
+	struct pt_walk walk;
+	struct area *area;
+};
+
+PT_INLINE int zap_entry(struct pt_walk *w, struct pt_at *at)
+{
+	struct area *area = ((struct zap *)w)->area;
+	const unsigned level = at->p.level;
+	int64_t pages = pt_size(level) >> PAGE_SHIFT;
+	ptv_t old = pt_at_clear(at);
+
+	if (ptv_is_soft(old)) {
+		swap_put(ptv_soft_data(old));
+		area_account(area, MAP_SWAP, -pages);
+		return PT_DONE;
+	}
+	area_account(area, area_leaf_kind(area, old), -pages);
+	flush_add_range(w->batch, at->va, at->va | pt_mask(level), level);
+	if (!(ptv_attr(old) & PT_DEVMAP))
+		flush_add_frame(w->batch, pa_to_frame(ptv_pa(old)), level * PT_TABLE_BITS);
+	return PT_DONE;
+}
+
+static const struct pt_client zap_client = {
+	.entry = zap_entry,
+	.leave = pt_leave_prune,
+	.sparse = true,
+	.change = true,
+};
+PT_WALKER(zap_walk, struct zap, zap_client)
+
+int space_zap(struct space *s, struct area *area, va_t start, va_t end, struct pt_batch *batch)
+{
+	struct zap z = {
+		.walk = { .root = &s->root, .va = start, .last = end - 1, .batch = batch },
+		.area = area,
+	};
+
+	return zap_walk(&z);
+}
+
+static int space_check_range(const struct space *s, va_t start, va_t end)
+{
+	if (((start | end) & (PAGE_SIZE - 1)) || start >= end)
+		return -EINVAL;
+	return pt_root_covers(&s->root, start, end - 1) ? 0 : -ERANGE;
+}
+
+/* All that can fail: areas and leaves end at both borders afterwards. */
+static int space_cut_range(struct space *s, va_t start, va_t end)
+{
+	int err = space_check_range(s, start, end);
+
+	if (!err)
+		err = space_cut_area(s, start);
+	return err ? err : space_cut_area(s, end);
+}
+
+int space_unmap(struct space *s, va_t start, va_t end)
+{
+	struct notifier_section section;
+	struct area *area, *next;
+	struct pt_batch batch;
+	int err = space_cut_range(s, start, end);
+
+	if (err)
+		return err;
+	notifier_start(&s->notifier, &section, start, end, NOTIFY_UNMAP, true);
+	flush_begin(&batch, s);
+	list_for_each_safe(area, next, &s->areas, link) {
+		if (area->end <= start || area->start >= end)
+			continue;
+		err = space_zap(s, area, area->start, area->end, &batch);
+		ASSERT_EQ(err, 0);
+		area_remove(area);
+	}
+	flush_end(&batch);
+	notifier_end(&s->notifier, &section);
+	return 0;
+}
+
+/* ---- Protecting. ---- */
+
+static bool space_range_is_full(const struct space *s, va_t start, va_t end)
+{
+	const struct area *area;
+
+	for (va_t va = start; va < end; va = area->end) {
+		area = space_find_area(s, va);
+		if (!area)
+			return false;
+	}
+	return true;
+}
+
+int space_protect(struct space *s, va_t start, va_t end, pt_attr_t rights)
+{
+	struct notifier_section section;
+	struct pt_batch batch;
+	struct area *area;
+	int err = space_check_range(s, start, end);
+
+	if (!err && ((rights & ~PT_RWX) || (rights && !(rights & PT_R))))
+		err = -EINVAL;
+	if (!err && !space_range_is_full(s, start, end))
+		err = -ENOENT;
+	if (!err)
+		err = space_cut_range(s, start, end);
+	if (err)
+		return err;
+	notifier_start(&s->notifier, &section, start, end, NOTIFY_PROTECT, true);
+	flush_begin(&batch, s);
+	list_for_each(area, &s->areas, link) {
+		if (area->end <= start || area->start >= end)
+			continue;
+		area->rights = rights;
+		err = pt_protect(&s->root, area->start, area->end, PT_RWX & ~rights, rights & ~PT_W);
+		ASSERT_EQ(err, 0);
+	}
+	flush_add_range(&batch, start, end - 1, 0);
+	flush_end(&batch);
+	notifier_end(&s->notifier, &section);
+	return 0;
+}
