@@ -2,21 +2,12 @@
  * The kernel's address space. See kspace.h for what holds, arch/layout.h for the map.
  */
 #include <lib/printk.h>
-#include <lib/string.h>
-#include <mm/fault.h>
 #include <mm/flush.h>
 #include <mm/kspace.h>
-#include <mm/memmap.h>
 
 struct space kernel_space;
 pa_t zero_page;
 
-#define KERNEL_ATTR (PT_R | PT_GLOBAL | PT_DEVMAP | PT_YOUNG)
-
-/* From the linker script, page aligned, all in the higher half; the guard is one page. */
-extern char image_boot_start[], image_boot_end[], image_text_start[], image_text_end[],
-	image_rodata_start[], image_rodata_end[], image_data_start[], image_data_end[],
-	boot_stack_guard[];
 
 /* ---- The top table in every space. ---- */
 
@@ -68,108 +59,20 @@ void kspace_detach(struct space *s)
 	}
 }
 
-/* ---- Building. ---- */
-
-/* Before there are areas and spaces to tell: map, or stop. */
-static void kspace_map(va_t va, pa_t pa, uint64_t bytes, pt_attr_t rights)
-{
-	int err = bytes ? pt_map(&kernel_space.root, va, pa, bytes, rights | KERNEL_ATTR, NULL) : 0;
-
-	if (err)
-		panic("cannot map %#lx bytes at %#lx for the kernel: error %d", bytes, va, err);
-}
-
-static void kspace_map_direct(uint64_t start, uint64_t end)
-{
-	kspace_map(DIRECT_BASE + start, PA(start), end - start, PT_W | PT_DIRTY);
-}
-
-/* All RAM, neighbouring ranges together so that large leaves fit. */
-static void kspace_map_ram(const struct memmap *map)
-{
-	uint64_t array = ptr_to_pa(frame_array).value;
-	uint64_t start = 0, end = 0;
-
-	for (unsigned i = 0; i < map->count; i++) {
-		const struct memmap_range *r = &map->range[i];
-
-		if (r->kind > MEMMAP_RECLAIM)
-			continue;
-		if (r->start != end) {
-			kspace_map_direct(start, end);
-			start = r->start;
-		}
-		end = r->end;
-	}
-	kspace_map_direct(start, end);
-	kspace_map_direct(array, ALIGN_UP(array + frame_limit * sizeof(struct frame), PAGE_SIZE));
-}
-
-static void kspace_map_image_part(const char *start, const char *end, pt_attr_t rights)
-{
-	kspace_map((va_t)start, PA((va_t)start - IMAGE_BASE), (va_t)end - (va_t)start, rights);
-}
-
-static void kspace_map_image(void)
-{
-	const pt_attr_t rw = PT_W | PT_DIRTY;
-
-	kspace_map_image_part(image_text_start, image_text_end, PT_X);
-	kspace_map_image_part(image_rodata_start, image_rodata_end, 0);
-	kspace_map_image_part(image_data_start, boot_stack_guard, rw);
-	kspace_map_image_part(boot_stack_guard + PAGE_SIZE, image_data_end, rw);
-}
-
-static void kspace_make_root(void)
+void kspace_init_root(void)
 {
 	struct space *k = &kernel_space;
 	unsigned top = arch_mmu.top_level;
 	va_t first = ~(pt_mask(top + 1) >> 1);
+	struct frame *zero;
 
-	if (pt_root_init(&k->root, &k->owner, top, first, ~0ull))
+	zero = frame_alloc_zeroed(0, FRAME_KERNEL);
+	if (!zero || pt_root_init(&k->root, &k->owner, top, first, ~0ull))
 		panic("no memory for the kernel's top table");
+	zero_page = frame_to_pa(zero);
 	k->root.keep_level = top;
 	list_init(&k->areas);
 	notifier_init(&k->notifier);
-}
-
-/* What the boot code and its tables took is memory like any other. */
-static void kspace_reclaim_boot(void)
-{
-	uint64_t start = (va_t)image_boot_start - IMAGE_BASE;
-	uint64_t end = (va_t)image_boot_end - IMAGE_BASE;
-
-	kspace_map_direct(start, end);
-	frame_add_range(PA(start), PA(end));
-}
-
-/* The part of the usable memory that the boot tables did not reach. */
-static void kspace_add_high_memory(const struct memmap *map)
-{
-	for (unsigned i = 0; i < map->count; i++) {
-		const struct memmap_range *r = &map->range[i];
-
-		if (r->kind == MEMMAP_USABLE && r->end > BOOT_MAP_BYTES)
-			frame_add_range(PA(r->start > BOOT_MAP_BYTES ? r->start : BOOT_MAP_BYTES),
-					PA(r->end));
-	}
-}
-
-void kspace_init(const struct memmap *map)
-{
-	struct frame *zero;
-
-	kspace_make_root();
-	kspace_map_ram(map);
-	kspace_map_image();
-	arch_root_load(kernel_space.root.top.pa);
-	arch_tlb_flush_all();
-	kspace_reclaim_boot();
-	kspace_add_high_memory(map);
-	zero = frame_alloc_zeroed(0, FRAME_KERNEL);
-	if (!zero)
-		panic("no memory for the zero page");
-	zero_page = frame_to_pa(zero);
 }
 
 /* ---- The dynamic range. ---- */

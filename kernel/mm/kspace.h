@@ -21,6 +21,7 @@ extern struct space kernel_space;
  * The frame allocator must hold the usable memory below BOOT_MAP_BYTES. Panics if that is not enough.
  */
 struct memmap;
+void kspace_init_root(void); /* the first step alone: an empty root and the zero page */
 void kspace_init(const struct memmap *map);
 
 /* Enter the kernel's entries in a new space's top table; take them out before it goes. */

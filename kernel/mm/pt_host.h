@@ -15,7 +15,7 @@ struct pt_owner;
 struct pt_batch;
 
 #define PT_ASSERT(cond) ASSERT(cond)
-#define PT_HOST_REPORT_BAD(p, va, v) pt_report_bad((p).level, va, (v).bits)
+#define PT_HOST_REPORT_BAD(p, va, v) pt_report_bad((p).level, va, ptv_raw(v))
 #define PT_HOST_SPLIT(v) pt_host_split(ptv_attr(v), ptv_pa(v), (v).level)
 
 /* Say that a bad entry was found and dropped, and count it. */

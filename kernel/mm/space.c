@@ -5,6 +5,7 @@
  * a flush batch, flush, give frames back, close the section. Locking: the space's operation.
  * Talks to: area list, flush, notifier, swap, kspace (kernel entries of the top table).
  */
+#include <arch/cpu.h>
 #include <lib/printk.h>
 #include <mm/flush.h>
 #include <mm/kspace.h>
@@ -13,6 +14,7 @@
 #include <mm/swap.h>
 
 struct list space_list = LIST_INIT(space_list);
+static struct space *current_space[CPU_MAX];
 static struct pool space_pool = POOL_INIT(space_pool, struct space);
 
 /* ---- Making and destroying. ---- */
@@ -60,7 +62,13 @@ void space_destroy(struct space *s)
 
 void space_switch(struct space *s)
 {
+	current_space[cpu_index()] = s;
 	arch_root_load(s ? s->root.top.pa : kernel_space.root.top.pa);
+}
+
+struct space *space_current(void)
+{
+	return current_space[cpu_index()];
 }
 
 int64_t space_mapped(const struct space *s, enum map_kind kind)

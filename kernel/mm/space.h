@@ -87,6 +87,8 @@ void space_destroy(struct space *space);
 
 /* Make this CPU walk the space's tables; NULL: the kernel's own. */
 void space_switch(struct space *space);
+/* The space this CPU runs; NULL: none but the kernel's. */
+struct space *space_current(void);
 
 /*
  * Add an area. Device windows are mapped at once, everything else on demand.

@@ -8,7 +8,7 @@
 #include "trap_catch.h"
 #include "trap_report.h"
 
-enum fault_answer (*trap_page_fault)(va_t va, uint64_t error);
+enum fault_answer (*trap_page_fault)(const struct trap_frame *f, va_t va);
 
 void trap_dispatch(struct trap_frame *f);
 
@@ -29,7 +29,7 @@ static bool is_resolved(const struct trap_frame *f, va_t va)
 	struct trap_catch *barrier = trap_catch_push((uint64_t)f, false, true);
 
 	arch_irq_restore(f->rflags);
-	enum fault_answer answer = trap_page_fault(va, f->error);
+	enum fault_answer answer = trap_page_fault(f, va);
 	arch_irq_disable();
 	trap_catch_pop(barrier);
 	return answer == FAULT_RESOLVED;

@@ -97,6 +97,12 @@ PT_INLINE va_t pt_addr_end(va_t va, va_t end, unsigned level)
 
 /* ---- Predicates on values. ---- */
 
+/* The value as the walker sees it, for reports alone. */
+PT_INLINE uint64_t ptv_raw(ptv_t v)
+{
+	return v.bits;
+}
+
 PT_INLINE bool ptv_bottom(ptv_t v)
 {
 	return v.level == 0;

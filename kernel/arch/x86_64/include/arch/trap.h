@@ -92,8 +92,10 @@ void access_code(void *dst, uint32_t value);
 
 /* What mm/fault answers for a page fault it was asked about. */
 enum fault_answer { FAULT_RESOLVED, FAULT_REFUSED };
-/* Set by mm; NULL until there are spaces. Called with interrupts as the faulting code had them. */
-extern enum fault_answer (*trap_page_fault)(va_t va, uint64_t error);
+/* NULL until there are spaces. Called with interrupts as the faulting code had them. */
+extern enum fault_answer (*trap_page_fault)(const struct trap_frame *f, va_t va);
+/* The one there is: asks mm/fault about the space that the CPU runs. */
+enum fault_answer page_fault_resolve(const struct trap_frame *f, va_t va);
 
 /* Prints the walk of an address, level by level, for the report of an unexpected trap. Set by mm;
  * NULL until it can. */

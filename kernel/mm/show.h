@@ -1,0 +1,23 @@
+/*
+ * What tables say, as text for people: one walk, or a whole range.
+ *
+ * Takes no lock and changes nothing: also for reports of a kernel that is about to stop.
+ */
+#ifndef MM_SHOW_H
+#define MM_SHOW_H
+
+#include <mm/pagetable.h>
+
+/* Rights and flags of a leaf as letters, "rwxu" first, '-' for what is missing. At most 32 bytes. */
+const char *show_attr(pt_attr_t attr, char buf[static 32]);
+
+/* Print the path to va, a line a level, and what it comes to. */
+void show_walk(const struct pt_root *root, va_t va);
+
+/* The same for the tables that this CPU walks; the half is chosen by the address. */
+void show_current_walk(va_t va);
+
+/* Print the ranges of [start, end), neighbours merged. Returns their number. */
+unsigned show_dump(const struct pt_root *root, va_t start, va_t end);
+
+#endif
