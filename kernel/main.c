@@ -6,6 +6,7 @@
 #include <arch/cpu.h>
 #include <arch/image.h>
 #include <arch/mmu.h>
+#include <arch/trap.h>
 #include <boot_info.h>
 #include <dev/fw_cfg.h>
 #include <dev/pic.h>
@@ -13,6 +14,8 @@
 #include <lib/printk.h>
 #include <lib/string.h>
 #include <mm/frame.h>
+#include <mm/kspace.h>
+#include <mm/show.h>
 #include <options.h>
 #include <shell/shell.h>
 #include <tests/kernel/test.h>
@@ -50,12 +53,17 @@ static void read_boot_info(pa_t info)
 	       boot_info.memmap.dropped_count);
 }
 
-/* The memory that the boot tables reach. */
-static void frames_begin(void)
+/* Frames that the boot tables reach, then the kernel's own tables, which reach the rest. */
+static void start_memory(void)
 {
 	if (frame_init(&boot_info.memmap))
 		panic("not enough memory for the frame array");
 	frame_add_usable(&boot_info.memmap, 0, BOOT_MAP_BYTES);
+	kspace_init(&boot_info.memmap);
+	trap_page_fault = page_fault_resolve;
+	trap_print_walk = show_current_walk;
+	printk("memory: %lu MiB in frames, %lu MiB free, %lu KiB of tables\n",
+	       frame_total_count() >> 8, frame_free_count() >> 8, kspace_table_bytes() >> 10);
 }
 
 static void report_option(const char *text)
@@ -108,7 +116,7 @@ void kernel_main(uint32_t magic, uint64_t info_pa)
 	print_banner();
 	(void)magic; /* boot/ has checked it */
 	read_boot_info(PA(info_pa));
-	frames_begin();
+	start_memory();
 	read_options();
 	run_tests();
 	run_commands();

@@ -74,7 +74,7 @@ int area_insert(struct space *space, const struct area *model, struct area **out
 
 void area_remove(struct area *area)
 {
-	for (unsigned i = 0; i < MAP_KIND_COUNT; i++)
+	for (unsigned i = 0; i < MAPPED_KIND_COUNT; i++)
 		ASSERT_EQ(area->mapped[i], 0);
 	list_remove(&area->link);
 	if (area->object)
@@ -92,25 +92,25 @@ int space_clone_area(struct space *dst, const struct area *src, struct area **ou
 
 /* ---- Cutting. ---- */
 
-enum map_kind area_leaf_kind(const struct area *area, ptv_t v)
+enum mapped_kind area_leaf_kind(const struct area *area, ptv_t v)
 {
 	if (area->kind == AREA_DEVICE)
-		return MAP_DEVICE;
+		return MAPPED_DEVICE;
 	if (ptv_attr(v) & PT_DEVMAP)
-		return MAP_ZERO;
-	return pa_to_frame(ptv_pa(v))->flags & FRAME_FLAG_OBJECT ? MAP_OBJECT : MAP_ANON;
+		return MAPPED_ZERO;
+	return pa_to_frame(ptv_pa(v))->flags & FRAME_FLAG_OBJECT ? MAPPED_OBJECT : MAPPED_ANON;
 }
 
 struct area_recount {
 	struct pt_walk walk;
 	const struct area *area;
-	int64_t mapped[MAP_KIND_COUNT];
+	int64_t mapped[MAPPED_KIND_COUNT];
 };
 
 PT_INLINE int area_recount_entry(struct pt_walk *w, struct pt_at *at)
 {
 	struct area_recount *c = (struct area_recount *)w;
-	enum map_kind kind = ptv_is_soft(at->v) ? MAP_SWAP : area_leaf_kind(c->area, at->v);
+	enum mapped_kind kind = ptv_is_soft(at->v) ? MAPPED_SWAP : area_leaf_kind(c->area, at->v);
 
 	c->mapped[kind] += pt_size(at->p.level) >> PAGE_SHIFT;
 	return PT_DONE;
@@ -123,7 +123,7 @@ static const struct pt_client area_recount_client = {
 PT_WALKER(area_recount_walk, struct area_recount, area_recount_client)
 
 void area_recount(const struct space *space, const struct area *area, va_t start, va_t end,
-		  int64_t mapped[MAP_KIND_COUNT])
+		  int64_t mapped[MAPPED_KIND_COUNT])
 {
 	struct area_recount c = {
 		.walk = { .root = &space->root, .va = start, .last = end - 1 },
@@ -154,7 +154,7 @@ int space_cut_area(struct space *space, va_t va)
 	model.offset_pages += (va - area->start) >> PAGE_SHIFT;
 	model.pa = pa_add(model.pa, va - area->start);
 	area_recount(space, area, va, area->end, model.mapped);
-	for (unsigned i = 0; i < MAP_KIND_COUNT; i++)
+	for (unsigned i = 0; i < MAPPED_KIND_COUNT; i++)
 		area->mapped[i] -= model.mapped[i];
 	*upper = model;
 	area->end = va;

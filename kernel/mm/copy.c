@@ -62,7 +62,7 @@ static int copy_soft(struct copy *c, struct pt_at *at)
 		return err;
 	}
 	copy_fill(c, at, at->v);
-	area_account(c->dst_area, MAP_SWAP, 1);
+	area_account(c->dst_area, MAPPED_SWAP, 1);
 	return PT_DONE;
 }
 

@@ -72,7 +72,7 @@ static int fault_reach(struct fault *f)
 }
 
 /* The entry gets its leaf; what was there (none, zero page, soft, old page) is booked out by the caller. */
-static ptv_t fault_install(struct fault *f, pa_t pa, pt_attr_t attr, enum map_kind kind)
+static ptv_t fault_install(struct fault *f, pa_t pa, pt_attr_t attr, enum mapped_kind kind)
 {
 	area_account(f->area, kind, fault_pages(f));
 	return ptp_change(f->p, ptv_make_leaf(pa, attr, f->p.level));
@@ -85,7 +85,7 @@ static int fault_fill_anon(struct fault *f)
 
 	f->result = FAULT_FILLED;
 	if (!(f->access & PT_W)) {
-		fault_install(f, zero_page, fault_attr(f) | PT_DEVMAP, MAP_ZERO);
+		fault_install(f, zero_page, fault_attr(f) | PT_DEVMAP, MAPPED_ZERO);
 		return 0;
 	}
 	frame = frame_alloc_zeroed(f->p.level * PT_TABLE_BITS, FRAME_DATA);
@@ -99,7 +99,7 @@ static int fault_fill_anon(struct fault *f)
 	}
 	if (!frame)
 		return -ENOMEM;
-	fault_install(f, frame_to_pa(frame), fault_attr(f), MAP_ANON);
+	fault_install(f, frame_to_pa(frame), fault_attr(f), MAPPED_ANON);
 	return 0;
 }
 
@@ -114,14 +114,14 @@ static int fault_fill_object(struct fault *f)
 		return -ENOMEM;
 	if (!private_write) {
 		frame_get(frame);
-		fault_install(f, frame_to_pa(frame), fault_attr(f), MAP_OBJECT);
+		fault_install(f, frame_to_pa(frame), fault_attr(f), MAPPED_OBJECT);
 		return 0;
 	}
 	copy = frame_alloc(0, FRAME_DATA);
 	if (!copy)
 		return -ENOMEM;
 	memcpy(frame_ptr(copy), frame_ptr(frame), PAGE_SIZE);
-	fault_install(f, frame_to_pa(copy), fault_attr(f), MAP_ANON);
+	fault_install(f, frame_to_pa(copy), fault_attr(f), MAPPED_ANON);
 	return 0;
 }
 
@@ -138,7 +138,7 @@ static int fault_fill(struct fault *f)
 		break;
 	}
 	fault_install(f, pa_add(f->area->pa, start - f->area->start),
-		      fault_attr(f) | PT_UC | PT_DEVMAP, MAP_DEVICE);
+		      fault_attr(f) | PT_UC | PT_DEVMAP, MAPPED_DEVICE);
 	f->result = FAULT_FILLED;
 	return 0;
 }
@@ -151,8 +151,8 @@ static int fault_swap_in(struct fault *f)
 	if (!frame)
 		return -ENOMEM;
 	swap_read(slot, frame);
-	fault_install(f, frame_to_pa(frame), fault_attr(f) | PT_DIRTY, MAP_ANON);
-	area_account(f->area, MAP_SWAP, -1);
+	fault_install(f, frame_to_pa(frame), fault_attr(f) | PT_DIRTY, MAPPED_ANON);
+	area_account(f->area, MAPPED_SWAP, -1);
 	swap_put(slot);
 	f->result = FAULT_FILLED;
 	return 0;
@@ -203,7 +203,7 @@ static int fault_copy(struct fault *f)
 	if (!zero)
 		memcpy(frame_ptr(copy), pa_to_ptr(ptv_pa(f->v)), PAGE_SIZE << order);
 	area_account(f->area, area_leaf_kind(f->area, f->v), -(int64_t)fault_pages(f));
-	old = fault_install(f, frame_to_pa(copy), fault_attr(f), MAP_ANON);
+	old = fault_install(f, frame_to_pa(copy), fault_attr(f), MAPPED_ANON);
 	fault_replaced(f, old);
 	f->result = FAULT_COPIED;
 	return 0;

@@ -91,7 +91,7 @@ static int kspace_map_frames(va_t va, uint64_t bytes, struct area *area)
 			frame_put(f);
 			return err;
 		}
-		area_account(area, MAP_ANON, 1);
+		area_account(area, MAPPED_ANON, 1);
 	}
 	return 0;
 }
@@ -144,7 +144,7 @@ va_t kspace_map_device(pa_t pa, uint64_t bytes)
 		area_remove(area);
 		return 0;
 	}
-	area_account(area, MAP_DEVICE, bytes >> PAGE_SHIFT);
+	area_account(area, MAPPED_DEVICE, bytes >> PAGE_SHIFT);
 	kspace_sync(area->start, area->end - 1);
 	return area->start + offset;
 }
@@ -163,7 +163,16 @@ void kspace_free(va_t va)
 	area_remove(area);
 }
 
-/* ---- The self-check. ---- */
+/* ---- Reports and the self-check. ---- */
+
+uint64_t kspace_table_bytes(void)
+{
+	uint64_t count = 0;
+
+	for (unsigned level = 0; level < PT_LEVEL_MAX; level++)
+		count += kernel_space.owner.table_count[level];
+	return count * PAGE_SIZE;
+}
 
 struct kspace_rights {
 	unsigned bad_count;

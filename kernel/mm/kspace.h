@@ -42,6 +42,9 @@ va_t kspace_map_device(pa_t pa, uint64_t bytes);
 va_t kspace_alloc(uint64_t bytes);
 void kspace_free(va_t va);
 
+/* Bytes of tables under the kernel's root, the top table included. */
+uint64_t kspace_table_bytes(void);
+
 /* Is any leaf of the tables this CPU walks writable and executable, or are kernel pages open to
  * the user? Walks from CR3; prints each offender. Returns their number. */
 unsigned kspace_check_rights(void);

@@ -75,18 +75,6 @@ static void kspace_reclaim_boot(void)
 	frame_add_range(PA(start), PA(end));
 }
 
-/* The part of the usable memory that the boot tables did not reach. */
-static void kspace_add_high_memory(const struct memmap *map)
-{
-	for (unsigned i = 0; i < map->count; i++) {
-		const struct memmap_range *r = &map->range[i];
-
-		if (r->kind == MEMMAP_USABLE && r->end > BOOT_MAP_BYTES)
-			frame_add_range(PA(r->start > BOOT_MAP_BYTES ? r->start : BOOT_MAP_BYTES),
-					PA(r->end));
-	}
-}
-
 void kspace_init(const struct memmap *map)
 {
 	kspace_init_root();
@@ -95,5 +83,5 @@ void kspace_init(const struct memmap *map)
 	arch_root_load(kernel_space.root.top.pa);
 	arch_tlb_flush_all();
 	kspace_reclaim_boot();
-	kspace_add_high_memory(map);
+	frame_add_usable(map, BOOT_MAP_BYTES, ~0ull);
 }

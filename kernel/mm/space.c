@@ -71,7 +71,7 @@ struct space *space_current(void)
 	return current_space[cpu_index()];
 }
 
-int64_t space_mapped(const struct space *s, enum map_kind kind)
+int64_t space_mapped(const struct space *s, enum mapped_kind kind)
 {
 	const struct area *area;
 	int64_t sum = 0;
@@ -109,7 +109,7 @@ static int area_map_device(struct space *s, struct area *area)
 	err = pt_map(&s->root, area->start, area->pa, bytes, attr, &batch);
 	flush_end(&batch);
 	if (!err)
-		area_account(area, MAP_DEVICE, bytes >> PAGE_SHIFT);
+		area_account(area, MAPPED_DEVICE, bytes >> PAGE_SHIFT);
 	return err;
 }
 
@@ -159,7 +159,7 @@ PT_INLINE int zap_entry(struct pt_walk *w, struct pt_at *at)
 
 	if (ptv_is_soft(old)) {
 		swap_put(ptv_soft_data(old));
-		area_account(area, MAP_SWAP, -pages);
+		area_account(area, MAPPED_SWAP, -pages);
 		return PT_DONE;
 	}
 	area_account(area, area_leaf_kind(area, old), -pages);

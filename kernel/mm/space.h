@@ -30,7 +30,7 @@ enum area_kind {
 #define AREA_FLAGS (AREA_SHARED | AREA_NOFORK | AREA_HUGE)
 
 /* What an entry can be, for accounting. Pages of level 0; a huge leaf counts as many. */
-enum map_kind { MAP_ANON, MAP_OBJECT, MAP_DEVICE, MAP_ZERO, MAP_SWAP, MAP_KIND_COUNT };
+enum mapped_kind { MAPPED_ANON, MAPPED_OBJECT, MAPPED_DEVICE, MAPPED_ZERO, MAPPED_SWAP, MAPPED_KIND_COUNT };
 
 /* Memory that exists apart from any space: what shared areas and mapped modules show. Its holder keeps one
  * hold on each frame; frames may be NULL until first touched (then they are made, zeroed). */
@@ -51,7 +51,7 @@ struct area {
 	struct object *object;  /* AREA_OBJECT */
 	uint64_t offset_pages;  /* AREA_OBJECT: of start in the object */
 	pa_t pa;                /* AREA_DEVICE: of start */
-	int64_t mapped[MAP_KIND_COUNT]; /* pages */
+	int64_t mapped[MAPPED_KIND_COUNT]; /* pages */
 };
 
 struct space {
@@ -119,19 +119,19 @@ int space_unmap(struct space *space, va_t start, va_t end);
 int space_protect(struct space *space, va_t start, va_t end, pt_attr_t rights);
 
 /* Sum of all areas' mapped pages of one kind. */
-int64_t space_mapped(const struct space *space, enum map_kind kind);
+int64_t space_mapped(const struct space *space, enum mapped_kind kind);
 
 /* Every space there is, for kspace_sync and reports. */
 extern struct list space_list;
 
 /* For those who change entries of an area (fault, copy, swap): book pages. */
-static inline void area_account(struct area *area, enum map_kind kind, int64_t pages)
+static inline void area_account(struct area *area, enum mapped_kind kind, int64_t pages)
 {
 	area->mapped[kind] += pages;
 }
 
 /* Which kind a leaf of this area is booked under. */
-enum map_kind area_leaf_kind(const struct area *area, ptv_t v);
+enum mapped_kind area_leaf_kind(const struct area *area, ptv_t v);
 
 /* Is memory of this area copied when it is written after a fork? */
 static inline bool area_is_cow(const struct area *area)
@@ -155,7 +155,7 @@ void area_remove(struct area *area);
 
 /* Recount the pages of [start, end), a part of the area, by walking. */
 void area_recount(const struct space *space, const struct area *area, va_t start, va_t end,
-		  int64_t mapped[MAP_KIND_COUNT]);
+		  int64_t mapped[MAPPED_KIND_COUNT]);
 
 /* Frames: objects. object_create gives one user; the last object_put frees all. */
 struct object *object_create(uint64_t page_count);

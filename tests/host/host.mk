@@ -37,8 +37,8 @@ HOST_CFLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fno-strict-aliasing -W
 # tests/host talks to the C library, nothing else does.
 HOST_FREESTANDING = $(if $(filter tests/host/%,$<),,-ffreestanding)
 
-# The C library's memcpy; a panic that ends a process; function names that gdb knows better.
-HOST_SKIP := kernel/lib/string.c kernel/lib/panic.c kernel/lib/ksym.c
+# The image's own mapping; the C library's memcpy; a panic that ends a process; function names that gdb knows better.
+HOST_SKIP := kernel/mm/kspace_boot.c kernel/lib/string.c kernel/lib/panic.c kernel/lib/ksym.c
 HOST_EXTRA := kernel/arch/x86_64/multiboot.c kernel/options.c
 HOST_FOUND := $(sort $(wildcard kernel/mm/*.c kernel/lib/*.c tests/kernel/*.c))
 HOST_NEEDS_CPU := $(shell grep -l 'include <arch/trap.h>' $(HOST_FOUND))

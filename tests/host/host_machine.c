@@ -9,6 +9,7 @@
 #include <arch/shadow.h>
 #include <lib/printk.h>
 #include <mm/frame.h>
+#include <mm/kspace.h>
 #include <mm/memmap.h>
 #include <tests/host/host.h>
 
@@ -63,6 +64,7 @@ int host_boot(const struct host_bank *bank, unsigned bank_count)
 	/* As the kernel does it: what the boot tables reach first, the rest later. */
 	frame_add_usable(&machine, 0, BOOT_MAP_BYTES);
 	frame_add_usable(&machine, BOOT_MAP_BYTES, HOST_ARENA_BYTES);
+	kspace_init_root();
 	return 0;
 }
 

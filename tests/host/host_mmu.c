@@ -20,3 +20,15 @@ void arch_tlb_flush_page(va_t va)
 void arch_tlb_flush_all(void)
 {
 }
+
+static pa_t current_root;
+
+void arch_root_load(pa_t root)
+{
+	current_root = root;
+}
+
+pa_t arch_root_current(void)
+{
+	return current_root;
+}

@@ -227,13 +227,13 @@ static struct {
 	uint64_t error;
 } hook;
 
-static enum fault_answer refuse(va_t va, uint64_t error)
+static enum fault_answer refuse(const struct trap_frame *f, va_t va)
 {
 	uint64_t ignored;
 
 	hook.calls++;
 	hook.va = va;
-	hook.error = error;
+	hook.error = f->error;
 	EXPECT(!arch_peek(UNMAPPED, &ignored)); /* the handler may expect traps of its own */
 	return FAULT_REFUSED;
 }
@@ -241,7 +241,7 @@ static enum fault_answer refuse(va_t va, uint64_t error)
 /* mm is asked about a page fault first, about a raw one or another trap not at all. */
 TEST(trap, mm_is_asked_first)
 {
-	enum fault_answer (*saved)(va_t, uint64_t) = trap_page_fault;
+	enum fault_answer (*saved)(const struct trap_frame *, va_t) = trap_page_fault;
 	struct access a = { .va = UNMAPPED + 8, .kind = ACCESS_WRITE };
 
 	hook.calls = 0;
@@ -327,9 +327,9 @@ TEST_HIDDEN(selftest, stack_overflow)
 	EXPECT_EQ(recurse(&depth), 0);
 }
 
-static enum fault_answer fault_again(va_t va, uint64_t error)
+static enum fault_answer fault_again(const struct trap_frame *f, va_t va)
 {
-	(void)error;
+	(void)f;
 	return *(volatile uint64_t *)(va + 8) ? FAULT_RESOLVED : FAULT_REFUSED;
 }
 

@@ -19,6 +19,11 @@ ALWAYS_INLINE void arch_irq_restore(uint64_t flags)
 	(void)flags;
 }
 
+ALWAYS_INLINE unsigned cpu_index(void)
+{
+	return 0;
+}
+
 ALWAYS_INLINE void arch_pause(void)
 {
 	__builtin_ia32_pause();
