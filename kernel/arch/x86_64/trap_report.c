@@ -69,11 +69,10 @@ static void print_registers(const struct trap_frame *f)
 
 static void print_walk(va_t va)
 {
-	printk("walk of %#lx:\n", va);
 	if (trap_print_walk)
 		trap_print_walk(va);
 	else
-		printk("  (nobody has registered a walk)\n");
+		printk("walk of %#lx: nobody can print it yet\n", va);
 }
 
 void trap_report_and_die(const struct trap_frame *f)
