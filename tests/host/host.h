@@ -22,7 +22,7 @@ void host_arena_map(void);
  */
 int host_boot(const struct host_bank *bank, unsigned bank_count);
 
-/* The machine the ordinary tests run on: host_boot with its banks. Leaves on failure. */
+/* The machine the ordinary tests run on, with a kernel space. Leaves on failure. */
 void host_boot_default(void);
 
 #endif

@@ -37,7 +37,7 @@ HOST_CFLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fno-strict-aliasing -W
 # tests/host talks to the C library, nothing else does.
 HOST_FREESTANDING = $(if $(filter tests/host/%,$<),,-ffreestanding)
 
-# The image's own mapping; the C library's memcpy; a panic that ends a process; function names that gdb knows better.
+# The image's own mapping; memcpy is the C library's; a panic ends the process; gdb knows the names.
 HOST_SKIP := kernel/mm/kspace_boot.c kernel/lib/string.c kernel/lib/panic.c kernel/lib/ksym.c
 HOST_EXTRA := kernel/arch/x86_64/multiboot.c kernel/options.c
 HOST_FOUND := $(sort $(wildcard kernel/mm/*.c kernel/lib/*.c tests/kernel/*.c))

@@ -64,7 +64,6 @@ int host_boot(const struct host_bank *bank, unsigned bank_count)
 	/* As the kernel does it: what the boot tables reach first, the rest later. */
 	frame_add_usable(&machine, 0, BOOT_MAP_BYTES);
 	frame_add_usable(&machine, BOOT_MAP_BYTES, HOST_ARENA_BYTES);
-	kspace_init_root();
 	return 0;
 }
 
@@ -74,4 +73,5 @@ void host_boot_default(void)
 
 	if (error)
 		panic("host: frame_init: error %d", -error);
+	kspace_init_root();
 }
