@@ -181,6 +181,7 @@ TEST(trap, expectations_nest)
 	EXPECT_EQ(outer.vector, (unsigned)TRAP_DE);
 }
 
+#define RFLAGS_DF (1u << 10)
 #define RFLAGS_ID (1u << 21) /* free for everybody to toggle */
 
 static void trap_with_flags_changed(void *arg)
@@ -224,7 +225,7 @@ TEST(trap, abandoned_expectations_are_forgotten)
 static struct {
 	unsigned calls;
 	va_t va;
-	uint64_t error;
+	uint64_t error, flags;
 } hook;
 
 static enum fault_answer refuse(const struct trap_frame *f, va_t va)
@@ -234,6 +235,7 @@ static enum fault_answer refuse(const struct trap_frame *f, va_t va)
 	hook.calls++;
 	hook.va = va;
 	hook.error = f->error;
+	hook.flags = arch_read_flags();
 	EXPECT(!arch_peek(UNMAPPED, &ignored)); /* the handler may expect traps of its own */
 	return FAULT_REFUSED;
 }
@@ -258,6 +260,25 @@ TEST(trap, mm_is_asked_first)
 	expect_fault(undefined_instruction, NULL, false);
 	EXPECT_EQ(hook.calls, 1u);
 	trap_page_fault = saved;
+}
+
+static void fault_with_flags_set(void *arg)
+{
+	arch_user_access_begin();
+	__asm__ volatile("std; mov (%0), %0" : "+r"(arg) : : "cc", "memory");
+}
+
+/* However the faulting code set the direction and SMAP's flag, the handler finds them clear. */
+TEST(trap, handlers_start_with_clean_flags)
+{
+	enum fault_answer (*saved)(const struct trap_frame *, va_t) = trap_page_fault;
+
+	hook.calls = 0;
+	trap_page_fault = refuse;
+	EXPECT_EQ(expect_fault(fault_with_flags_set, (void *)UNMAPPED, false).vector, TRAP_PF);
+	trap_page_fault = saved;
+	EXPECT_EQ(hook.calls, 1);
+	EXPECT_EQ(hook.flags & (RFLAGS_AC | RFLAGS_DF), 0);
 }
 
 /* Peeking tells memory from none. */
