@@ -66,6 +66,7 @@ void kspace_init_root(void)
 	va_t first = ~(pt_mask(top + 1) >> 1);
 	struct frame *zero;
 
+	*k = (struct space){ .user = 0 };
 	zero = frame_alloc_zeroed(0, FRAME_KERNEL);
 	if (!zero || pt_root_init(&k->root, &k->owner, top, first, ~0ull))
 		panic("no memory for the kernel's top table");
