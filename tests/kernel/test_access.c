@@ -174,13 +174,13 @@ TEST(access, supervisor_on_user_pages)
 	teardown();
 }
 
-/* The manual has the gate's offset / 2 + 2 (SDM vol. 3, 6.13); QEMU's own emulation the offset + 2. */
+/* By the manual, vector * 8 + 2 (SDM vol. 3, 6.13); QEMU's own emulation has vector * 16 + 2. */
 static bool is_error_code(uint64_t error, uint64_t expected)
 {
 	return error == expected || (expected && error == (expected - 2) * 2 + 2);
 }
 
-/* What ring 3 may not do traps at the instruction that tried, with the error code it ought to have. */
+/* What ring 3 may not do traps at the instruction that tried, with the right error code. */
 TEST(access, privileged_instructions_trap)
 {
 	static const struct {
