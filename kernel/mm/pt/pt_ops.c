@@ -342,7 +342,7 @@ PT_INLINE int pt_protect_entry(struct pt_walk *w, struct pt_at *at)
 		if (!ptv_is_leaf(v))
 			return PT_DONE;
 		want = ptv_make_leaf(ptv_pa(v), (ptv_attr(v) & ~c->clear) | c->set, v.level);
-		if (want.bits == v.bits)
+		if (ptv_raw(want) == ptv_raw(v))
 			return PT_DONE;
 	} while (!ptp_compare_exchange(at->p, &v, want));
 	return PT_DONE;

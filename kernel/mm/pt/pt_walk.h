@@ -129,7 +129,7 @@ PT_INLINE int pt_visit(struct pt_walk *w, pt_t table, const unsigned level,
 	const bool beyond = (w->va ^ w->last) >> (pt_shift(level) + PT_TABLE_BITS - 1) >> 1;
 	const unsigned stop = beyond ? PT_ENTRY_COUNT - 1 : pt_index(w->last, level);
 	unsigned index = first;
-	struct pt_at at = { .va = w->va, .p = { pt_entry(table, first).slot, level } };
+	struct pt_at at = { .va = w->va, .p = pt_entry((pt_t){ table.pa, level }, first) };
 	int r = PT_DONE;
 
 	for (;;) {
