@@ -59,6 +59,15 @@ uint32_t boot_tables_build(bool five_levels);
 /* prepare.c, called by entry.S: comes back only if this machine will do. */
 void boot_prepare(uint32_t magic, uint32_t info, struct boot_mode *mode);
 
+static inline bool boot_text_equal(const char *a, const char *b)
+{
+	while (*a && *a == *b) {
+		a++;
+		b++;
+	}
+	return *a == *b;
+}
+
 static inline void boot_out8(uint16_t port, uint8_t value)
 {
 	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));

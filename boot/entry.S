@@ -24,7 +24,8 @@ boot_entry:
 	pushl $0
 	popfl
 
-	/* Paging off, whatever the firmware had: CR4.LA57 may not change under it (SDM vol. 3, 4.1.2). */
+	/* Paging off, whatever the firmware had: CR4.LA57 may not change under it (SDM vol. 3,
+	 * 4.1.2). */
 	movl $BOOT_CR0_START, %ecx
 	movl %ecx, %cr0
 

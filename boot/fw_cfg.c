@@ -47,15 +47,6 @@ static uint32_t read_big_endian(unsigned bytes)
 	return value;
 }
 
-static bool text_equal(const char *a, const char *b)
-{
-	while (*a && *a == *b) {
-		a++;
-		b++;
-	}
-	return *a == *b;
-}
-
 static bool is_present(void)
 {
 	select_item(FW_CFG_SIGNATURE);
@@ -76,7 +67,7 @@ static struct fw_cfg_file read_directory_entry(void)
 
 struct boot_text boot_fw_cfg_cmdline(void)
 {
-	struct boot_text text = {cmdline, 0};
+	struct boot_text text = { cmdline, 0 };
 	uint32_t files;
 
 	if (!is_present())
@@ -86,7 +77,7 @@ struct boot_text boot_fw_cfg_cmdline(void)
 	for (uint32_t i = 0; i < files && i < FW_CFG_FILES_MAX; i++) {
 		struct fw_cfg_file file = read_directory_entry();
 
-		if (!text_equal(file.name, CMDLINE_NAME))
+		if (!boot_text_equal(file.name, CMDLINE_NAME))
 			continue;
 		text.bytes = file.bytes < CMDLINE_MAX ? file.bytes : CMDLINE_MAX;
 		select_item(file.key);

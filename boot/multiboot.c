@@ -45,7 +45,7 @@ static const struct tag *find_tag(uint32_t info, uint32_t type)
 struct boot_text boot_multiboot_cmdline(uint32_t info)
 {
 	const struct tag *tag = find_tag(info, TAG_CMDLINE);
-	struct boot_text text = {"", 0};
+	struct boot_text text = { "", 0 };
 
 	if (!tag)
 		return text;

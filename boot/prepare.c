@@ -51,7 +51,7 @@ static struct cpuid cpuid(uint32_t leaf)
 			 : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
 			 : "a"(leaf & CPUID_EXTENDED), "c"(0));
 	if (r.eax < leaf)
-		return (struct cpuid){0};
+		return (struct cpuid){ 0 };
 	__asm__ volatile("cpuid"
 			 : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
 			 : "a"(leaf), "c"(0));
