@@ -1,8 +1,8 @@
 # Ptolemy. `make help` says what there is to make.
 #
-# Every kernel/**/*.c and *.S, boot/*.c and *.S, and tests/kernel/*.c is found by itself. boot/*.c is
-# 32-bit code that runs before paging; everything else is the 64-bit kernel. kernel/mm/pt/*.c is the
-# generic half of the library, which each format's own .c file includes.
+# Every kernel/**/*.c and *.S, boot/*.c and *.S, and tests/kernel/*.c is found by itself. boot/*.c
+# is 32-bit code that runs before paging; everything else is the 64-bit kernel. kernel/mm/pt/*.c is
+# the generic half of the library, which each format's own .c file includes.
 
 .DEFAULT_GOAL := kernel
 .DELETE_ON_ERROR:
@@ -14,6 +14,24 @@ PTOLEMY_TEST ?= 1
 VERBOSE ?= 0
 Q := $(if $(filter 1,$(VERBOSE)),,@)
 say = $(if $(Q),@printf '  %-8s %s\n' '$(1)' '$(2)')
+
+define HELP
+make              the kernel: $(BUILD)/kernel.elf, kernel.asm, kernel.sym
+make image        $(BUILD)/ptolemy.iso, which GRUB boots by BIOS and by UEFI
+make run          boot it in QEMU: the tests, then a prompt; leave with `exit` or Ctrl-A X
+make debug        the same, halted at the start, with gdb connected
+make test         boot the whole matrix, run the host tests and checks; logs in $(BUILD)/log
+make host-test    the mm code as an ordinary program, under sanitizers
+make check        static checks
+make clean        remove $(BUILD)
+
+for run, debug:   LA57=auto|on|off SMP=n MEM=512M FIRMWARE=bios|uefi CPU=max ACCEL=tcg|kvm
+                  CMDLINE="kernel options" QEMUFLAGS="more QEMU arguments"
+for test:         TEST=glob (tests by suite.name) SEED=n
+for all:          CROSS_COMPILE=prefix CC=gcc|clang BUILD=folder VERBOSE=1 PTOLEMY_TEST=0
+                  SETUP=no (do not install what is missing)
+kernel options:   la57=auto|on|off test=glob seed=n run="command; command" fork=eager|shared exit
+endef
 
 # --- Tool chain: CROSS_COMPILE= and CC= override what is found.
 
@@ -30,29 +48,42 @@ OBJCOPY := $(CROSS_COMPILE)objcopy
 OBJDUMP := $(CROSS_COMPILE)objdump
 READELF := $(CROSS_COMPILE)readelf
 STRIP := $(CROSS_COMPILE)strip
-PYTHON ?= python3
 
 ifneq ($(findstring clang,$(CC)),)
 ARCH_64 := --target=x86_64-elf
 ARCH_32 := --target=i386-elf -fno-addrsig -g0
-HOSTCC ?= $(CC)
 else
 ARCH_64 := -m64
 ARCH_32 := -m32 -g -gno-as-loc-support
-HOSTCC ?= gcc
 WARNINGS_CC := -Wlogical-op -Wduplicated-cond -Wjump-misses-init
+endif
+
+# What the goals need beyond git and make, found or installed before anything else is done.
+GOALS := $(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))
+NEEDS := $(if $(filter-out help clean,$(GOALS)),build) \
+	$(if $(filter image run debug test,$(GOALS)),image) \
+	$(if $(filter run debug test,$(GOALS)),run) \
+	$(if $(filter test,$(GOALS))$(filter uefi,$(FIRMWARE)),uefi) \
+	$(if $(filter test host-test,$(GOALS)),test) \
+	$(if $(filter debug,$(GOALS)),debug)
+ifneq ($(strip $(NEEDS)),)
+set_up := CC='$(CC)' LD='$(LD)' SETUP='$(SETUP)' tools/setup.sh
+ifneq ($(shell $(set_up) $(NEEDS) >&2 || echo failed),)
+$(error a tool is missing)
+endif
 endif
 
 # --- Flags
 
-WARNINGS := -Wall -Wextra -Werror -Wshadow -Wundef -Wvla -Wformat=2 -Wpointer-arith -Wwrite-strings \
-	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wimplicit-fallthrough \
-	-Wstrict-overflow=2 -Wswitch-enum -Wno-sign-compare $(WARNINGS_CC)
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wundef -Wvla -Wformat=2 -Wpointer-arith \
+	-Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+	-Wimplicit-fallthrough -Wstrict-overflow=2 -Wswitch-enum -Wno-sign-compare $(WARNINGS_CC)
 CPPFLAGS := -I. -Ikernel -Ikernel/arch/x86_64/include -DPTOLEMY_TEST=$(PTOLEMY_TEST) -MMD -MP \
 	-ffile-prefix-map=$(CURDIR)=.
-CFLAGS_BOTH := -std=gnu11 -O2 -ffreestanding -fno-pic -fno-pie -fno-common -fno-strict-aliasing \
-	-ffunction-sections -fno-delete-null-pointer-checks -fno-stack-protector -fno-asynchronous-unwind-tables \
-	-fcf-protection=none -fno-omit-frame-pointer -mgeneral-regs-only $(WARNINGS)
+CFLAGS_BOTH := -std=gnu11 -O2 -ffreestanding -fno-pic -fno-pie -fno-common \
+	-fno-strict-aliasing -fno-delete-null-pointer-checks -fno-stack-protector \
+	-fno-asynchronous-unwind-tables -fcf-protection=none -fno-omit-frame-pointer \
+	-ffunction-sections -mgeneral-regs-only $(WARNINGS)
 CFLAGS_64 := $(ARCH_64) -g $(CFLAGS_BOTH) -mcmodel=kernel -mno-red-zone
 CFLAGS_32 := $(ARCH_32) $(CFLAGS_BOTH) -march=i686
 LDFLAGS := -nostdlib -static --gc-sections --build-id=none -z max-page-size=4096 -z noexecstack \
@@ -114,9 +145,9 @@ $(BUILD)/obj/%.S.o: %.S $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ARCH_64) $(CPPFLAGS) -g -c $< -o $@
 
-# 32-bit code in a 64-bit image: compiled for i386, assembled as .code32 of an x86-64 object, so that
-# the linker can place it (line numbers included, as far as the compiler can), and kept apart from the kernel's sections by a prefix. (Its unwind notes
-# would be those of another architecture.)
+# 32-bit code in a 64-bit image: compiled for i386, assembled as .code32 of an x86-64 object, so
+# that the linker can place it, and kept apart from the kernel's sections by a prefix. (Its unwind
+# notes would be those of another architecture.)
 $(BUILD)/obj/boot/%.c.o: boot/%.c $(BUILD)/flags
 	$(call say,CC32,$<)
 	@mkdir -p $(@D)
@@ -148,6 +179,39 @@ FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS_64) $(CFLAGS_32) $(LDFLAGS) $(OBJECTS)
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
+
+# --- Using it
+
+export LA57 SMP MEM FIRMWARE CPU ACCEL CMDLINE QEMUFLAGS TEST SEED BOOTS BUILD READELF
+qemu := tools/qemu.sh $(BUILD)/ptolemy.iso
+
+# The kernel leaves through QEMU's debug-exit device, which makes "all is well" a status of 33.
+.PHONY: run
+run: image
+	@$(qemu) -serial mon:stdio; status=$$?; case $$status in 0|33) ;; *) exit $$status ;; esac
+
+.PHONY: debug
+debug: image kernel
+	@tools/debug.sh $(qemu)
+
+.PHONY: test
+test: image kernel
+	@tests/run
+
+.PHONY: check
+check: image kernel
+	@mkdir -p $(BUILD)/log
+	@tools/check.py > $(BUILD)/log/check.ktap; status=$$?; \
+		cat $(BUILD)/log/check.ktap; exit $$status
+
+.PHONY: format
+format:
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+.PHONY: help
+help:
+	$(info $(HELP))
+	@:
 
 .PHONY: clean
 clean:

@@ -1,0 +1,89 @@
+#!/bin/sh
+# See that the tools are there: tools/setup.sh GROUP...
+# What is missing is named with its Debian package; on Debian and Ubuntu, as root or with
+# password-less sudo, it is installed, unless SETUP=no. CC is the compiler that make will use.
+# Exit status 0 if everything is there in the end.
+set -u
+
+# group, what to look for (a command, or a file if it begins with /), package
+tools() {
+	cat <<EOF
+build ${CC:-gcc} $(case ${CC:-gcc} in *clang*) echo clang ;; *) echo gcc ;; esac)
+build ld binutils
+build python3 python3
+image grub-mkrescue grub-common
+image grub-file grub-common
+image /usr/lib/grub/i386-pc/multiboot2.mod grub-pc-bin
+image /usr/lib/grub/x86_64-efi/multiboot2.mod grub-efi-amd64-bin
+image xorriso xorriso
+image mformat mtools
+run ${QEMU:-qemu-system-x86_64} qemu-system-x86
+run /usr/share/seabios/bios-256k.bin seabios
+uefi /usr/share/ovmf/OVMF.fd ovmf
+test prove perl
+test gcc gcc
+test /usr/include/stdio.h libc6-dev
+debug gdb gdb
+EOF
+}
+
+is_debian() {
+	[ -f /etc/debian_version ] && command -v apt-get > /dev/null
+}
+
+# Where a file lies is known for Debian only; elsewhere the tool that needs it will say so.
+is_there() {
+	case $1 in
+	/*) [ -e "$1" ] || ! is_debian ;;
+	*) command -v "$1" > /dev/null ;;
+	esac
+}
+
+# Lines "tool package" of what the groups need and the machine lacks.
+missing() {
+	tools | while read -r group tool package; do
+		case " $* " in *" $group "*) is_there "$tool" || echo "$tool $package" ;; esac
+	done
+}
+
+# How to become root here without a question; empty if we are.
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		echo env
+	elif command -v sudo > /dev/null && sudo -n true 2> /dev/null; then
+		echo sudo
+	fi
+}
+
+install_packages() {
+	root=$(as_root)
+	is_debian && [ -n "$root" ] || return 1
+	echo "setup: installing: $*  (SETUP=no forbids that)"
+	log=${TMPDIR:-/tmp}/ptolemy-setup.$$.log
+	if { $root apt-get update &&
+		$root env DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y --no-install-recommends "$@"; } > "$log" 2>&1; then
+		rm -f "$log"
+	else
+		tail -n 20 "$log"
+		echo "setup: apt-get failed, see $log"
+		return 1
+	fi
+}
+
+lacking=$(missing "$@")
+[ -n "$lacking" ] || exit 0
+packages=$(echo "$lacking" | cut -d' ' -f2 | sort -u | tr '\n' ' ')
+
+if [ "${SETUP:-yes}" != no ]; then
+	# A list of words.
+	# shellcheck disable=SC2086
+	install_packages $packages && lacking=$(missing "$@")
+	[ -n "$lacking" ] || exit 0
+fi
+
+echo "$lacking" | while read -r tool package; do
+	echo "setup: missing: $tool  (Debian package $package)"
+done
+echo "setup: on Debian and Ubuntu: apt-get install --no-install-recommends $packages"
+exit 1
