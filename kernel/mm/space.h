@@ -61,6 +61,7 @@ struct space {
 	struct list link; /* in the list of all spaces */
 	struct notifier notifier;
 	pt_attr_t user;   /* PT_U for user spaces, 0 for the kernel's */
+	va_t reclaim_hand; /* where space_reclaim goes on */
 	uint64_t fault_count[4]; /* by enum fault_result, in fault.h */
 };
 

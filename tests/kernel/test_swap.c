@@ -154,7 +154,7 @@ static bool model_has_extra(const struct model *m)
 	return m->count[0] > SWAP_COUNT_SMALL || m->count[1] > SWAP_COUNT_SMALL;
 }
 
-/* Can this state be? Room is there for what is counted in it, or because it was asked for just now. */
+/* Can this state be? Room is there for what it counts, or because it was asked for just now. */
 static bool model_is_possible(const struct model *m)
 {
 	bool starved = m->count[0] == SWAP_COUNT_SMALL || m->count[1] == SWAP_COUNT_SMALL;
