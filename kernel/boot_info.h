@@ -31,9 +31,10 @@ extern struct boot_info boot_info;
  * not exist.
  *
  * The memory map comes from tag 6, or without one from tag 4; where the EFI map (tag 17) is more
- * careful it wins. Marked in it: modules, this structure and ACPI tables (MEMMAP_RECLAIM), the first
- * page and the BIOS area (MEMMAP_RESERVED). The kernel image is the caller's to mark. A module that
- * is not in memory, or is one too many, is left out; of any other repeated tag the first counts.
+ * careful it wins. Marked in it: modules, this structure and ACPI tables (MEMMAP_RECLAIM), the
+ * first page and the BIOS area (MEMMAP_RESERVED). The kernel image is the caller's to mark. A
+ * module that is not in memory, or is one too many, is left out; maps add up, and of any other
+ * repeated tag the first counts.
  *
  * Returns 0; -EINVAL if the structure is malformed (a tag too small, or past the end, or no end
  * tag); -ENOENT if no tag tells of memory; -ENOSPC if the map has too many ranges. On failure

@@ -6,7 +6,7 @@
  * a block makes its parts blocks of their own, each with the head's edges.
  *
  *   edges = entries (of any table, any format) that point at the block, plus explicit holds.
- *   A freshly allocated block has one edge: the caller's hold, which installing an entry takes over.
+ *   A freshly allocated block has one edge, the caller's hold; installing an entry takes it over.
  *
  * Invariants: a free block has no edge; the last frame_put frees; in test builds a free block is
  * filled with FRAME_POISON and is checked when it is handed out again. Frame 0 is never handed out.
@@ -35,7 +35,7 @@
 typedef uint64_t pfn_t;
 
 enum frame_kind {
-	FRAME_RESERVED, /* not RAM, firmware's, the kernel image, the frame array: never handed out */
+	FRAME_RESERVED, /* no RAM, firmware's, the image, the frame array: never handed out */
 	FRAME_FREE,     /* head of a free block */
 	FRAME_TAIL,     /* inside a block, free or not: look at the head */
 	FRAME_DATA,     /* page contents */

@@ -25,7 +25,7 @@ static uint64_t array_bytes(pfn_t limit)
 	return ALIGN_UP(limit * sizeof(struct frame), PAGE_SIZE);
 }
 
-/* The highest end of memory up to which the array takes no more than its share of what it covers. */
+/* The highest end of memory up to which the array takes at most its share of what it covers. */
 static pfn_t limit_by_share(const struct memmap *map)
 {
 	uint64_t bytes = 0;

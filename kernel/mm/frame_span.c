@@ -4,8 +4,8 @@
  * Spaces that share a block share no lock, so one may explode it (it splits its own huge leaf)
  * while another copies or drops a leaf over all of it. What must not happen: an edge that lands on
  * the head alone although the parts have become blocks, or one that a part inherits twice. So, for
- * a head of order > 0, to look at the order *and* change the edges is one step under FRAME_LOCKED, a
- * bit lock in `edges` itself:
+ * a head of order > 0, to look at the order *and* change the edges is one step under FRAME_LOCKED,
+ * a bit lock in `edges` itself:
  *
  *   span:     lock head; read order; change edges; unlock; go on behind the 2^order frames
  *   explode:  lock head; give every part the edges; lower the order; unlock

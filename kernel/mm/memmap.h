@@ -16,7 +16,7 @@
 
 enum memmap_kind { /* in rising order of care */
 	MEMMAP_USABLE,
-	MEMMAP_RECLAIM, /* usable once its tables have been read (ACPI, boot information, modules) */
+	MEMMAP_RECLAIM, /* usable once it has been read (ACPI, boot information, modules) */
 	MEMMAP_RESERVED,
 	MEMMAP_BAD,
 };

@@ -20,8 +20,9 @@ ifneq ($(filter host-variants host-run-% $(BUILD)/host/%,$(MAKECMDGOALS)),)
 HOST_GCC ?= gcc
 HOST_CLANG ?= clang
 # Without clang, or without its sanitizer runtime, that variant is left out, and it is said.
-HOST_HAVE_CLANG := $(shell mkdir -p $(BUILD)/host && echo 'int main(void) { return 0; }' | \
-	$(HOST_CLANG) -fsanitize=address,undefined -x c - -o $(BUILD)/host/probe 2>/dev/null && echo yes)
+HOST_HAVE_CLANG := $(shell mkdir -p $(BUILD)/host && \
+	echo 'int main(void) { return 0; }' | $(HOST_CLANG) -fsanitize=address,undefined -x c - \
+	-o $(BUILD)/host/probe 2>/dev/null && echo yes)
 
 HOST_VARIANTS ?= gcc-asan $(if $(HOST_HAVE_CLANG),clang-asan)
 HOST_ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all -DHOST_ASAN
@@ -32,8 +33,8 @@ HOST_FLAGS_clang-asan := $(HOST_ASAN)
 
 HOST_CPPFLAGS := -Itests/host/include -I. -Ikernel -Ikernel/arch/x86_64/include \
 	-DPTOLEMY_TEST=1 -DPTOLEMY_HOST=1 -MMD -MP
-HOST_CFLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fno-strict-aliasing -Wall -Wextra \
-	-Werror -Wshadow -Wundef -Wvla -Wstrict-prototypes -Wmissing-prototypes
+HOST_CFLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fno-strict-aliasing -pthread -Wall \
+	-Wextra -Werror -Wshadow -Wundef -Wvla -Wstrict-prototypes -Wmissing-prototypes
 # tests/host talks to the C library, nothing else does.
 HOST_FREESTANDING = $(if $(filter tests/host/%,$<),,-ffreestanding)
 
@@ -49,6 +50,8 @@ HOST_SRCS := $(filter-out $(HOST_SKIP) $(HOST_NEEDS_CPU),$(HOST_FOUND)) $(wildca
 # TEST=glob and SEED=n narrow and repeat a run, as they do in the kernel.
 HOST_ARGS := $(if $(TEST),'test=$(TEST)') $(if $(SEED),seed=$(SEED))
 HOST_DEADLINE ?= 600
+# The lines of a failed run worth showing at once.
+HOST_TROUBLE := ^ *not ok|\# [^ ]*:[0-9]+: failed|no test matches|Bail out|ERROR|runtime error|^ +\#[0-9]
 
 define host_variant
 HOST_OBJS_$(1) := $$(HOST_SRCS:%=$(BUILD)/host/$(1)/%.o)
@@ -57,14 +60,15 @@ HOST_LOG_$(1) := $(BUILD)/log/host-$(1).ktap
 $(BUILD)/host/$(1)/%.c.o: %.c $(BUILD)/host/$(1)/flags
 	@mkdir -p $$(@D)
 	@echo "  HOSTCC   $$< ($(1))"
-	@$$(HOST_CC_$(1)) $$(HOST_CPPFLAGS) $$(HOST_CFLAGS) $$(HOST_FREESTANDING) $$(HOST_FLAGS_$(1)) \
-		-c $$< -o $$@
+	@$$(HOST_CC_$(1)) $$(HOST_CPPFLAGS) $$(HOST_CFLAGS) $$(HOST_FREESTANDING) \
+		$$(HOST_FLAGS_$(1)) -c $$< -o $$@
 
 $(BUILD)/host/$(1)/test: $$(HOST_OBJS_$(1))
-	@$$(HOST_CC_$(1)) $$(HOST_FLAGS_$(1)) $$(HOST_OBJS_$(1)) -o $$@
+	@$$(HOST_CC_$(1)) $$(HOST_FLAGS_$(1)) -pthread $$(HOST_OBJS_$(1)) -o $$@
 
 # Changed when the way to compile changes, or what there is to link.
-HOST_WAY_$(1) := $$(HOST_CC_$(1)) $$(HOST_CPPFLAGS) $$(HOST_CFLAGS) $$(HOST_FLAGS_$(1)) $$(HOST_SRCS)
+HOST_WAY_$(1) := $$(HOST_CC_$(1)) $$(HOST_CPPFLAGS) $$(HOST_CFLAGS) $$(HOST_FLAGS_$(1)) \
+	$$(HOST_SRCS)
 .PHONY: host-always
 $(BUILD)/host/$(1)/flags: host-always
 	@mkdir -p $$(@D)
@@ -76,8 +80,7 @@ host-run-$(1): $(BUILD)/host/$(1)/test
 	@if timeout $$(HOST_DEADLINE) $$< $$(HOST_ARGS) >$$(HOST_LOG_$(1)) 2>&1; \
 	then echo "host $(1): $$$$(sed -n '$$$$s/^# //p' $$(HOST_LOG_$(1)))"; \
 	else echo "host $(1): FAILED, exit status $$$$?, see $$(HOST_LOG_$(1)):"; \
-		grep -E '^ *not ok|# [^ ]*:[0-9]+: |no test matches|Bail out|ERROR|runtime error|^ +#[0-9]' \
-			$$(HOST_LOG_$(1)) | tail -n 40; \
+		grep -E '$$(HOST_TROUBLE)' $$(HOST_LOG_$(1)) | tail -n 40; \
 		exit 1; fi
 
 -include $$(HOST_OBJS_$(1):.o=.d)

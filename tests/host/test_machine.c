@@ -72,7 +72,7 @@ TEST(machine, memory_above_a_hole)
 	host_boot_default();
 }
 
-// A little memory very high up is left unused, rather than most memory spent on describing the hole.
+// A little memory very high up is left unused, rather than most memory spent on the array.
 TEST(machine, far_memory_is_not_worth_its_array)
 {
 	static const struct host_bank bank[] = {
@@ -98,7 +98,7 @@ TEST(machine, array_is_limited_by_low_room)
 	host_boot_default();
 }
 
-// Without memory above the first MiB that the boot tables reach there is no allocator, and no crash.
+// Without memory between the first MiB and the boot tables' reach there is no allocator.
 TEST(machine, no_room_at_all)
 {
 	static const struct host_bank low[] = { { 0, MIB } };
@@ -141,7 +141,7 @@ TEST(machine, ranges_are_cut_to_what_can_be_kept)
 	host_boot_default();
 }
 
-// Whatever the banks, exactly their whole pages below the limit are free frames, merged and in order.
+// Whatever the banks, exactly their whole pages below the limit are free frames, in order.
 TEST(machine, random_banks)
 {
 	unsigned booted_count = 0, round_count = 60;

@@ -10,7 +10,7 @@
 #define IS_ALLOWED(ptr, bytes) (__asan_region_is_poisoned(ptr, bytes) == NULL)
 #endif
 
-// A block is forbidden ground until it is handed out, allowed to its last byte, and forbidden again.
+// A block in use is allowed ground to its last byte, and forbidden once it is freed.
 TEST(shadow, free_frames_are_forbidden)
 {
 #ifdef HOST_ASAN

@@ -121,7 +121,8 @@ int draft_parse_cut(size_t bytes)
 	end = (uint8_t *)pa_to_ptr(frame_to_pa(f)) + DRAFT_MAX;
 	memcpy(end - bytes, draft.at, bytes);
 	parsed_reason = NULL;
-	error = multiboot_parse(end - bytes, bytes, PA(DRAFT_PA), DRAFT_PA_LIMIT, &parsed, &parsed_reason);
+	error = multiboot_parse(end - bytes, bytes, PA(DRAFT_PA), DRAFT_PA_LIMIT, &parsed,
+				&parsed_reason);
 	frame_free(f);
 	return error;
 }

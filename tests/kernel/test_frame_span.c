@@ -86,7 +86,7 @@ TEST(frame_span, parts_inherit_everything)
 	test_note("%u pairs of orders", pair_count);
 }
 
-// A part lives on its own: freed alone it is free, and a span over parts of many sizes counts each once.
+// A part lives on its own, and a span over parts of many sizes counts each of them once.
 TEST(frame_span, uneven_parts)
 {
 	uint64_t before = frame_free_count();

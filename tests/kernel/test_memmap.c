@@ -208,7 +208,6 @@ TEST(memmap, find_is_the_lowest_fit)
 	test_note("%u of 3000 found", found_count);
 }
 
-/* The highest address there is cannot overflow the search. */
 // A search that would wrap finds nothing.
 TEST(memmap, find_does_not_wrap)
 {

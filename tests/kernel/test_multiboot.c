@@ -148,7 +148,7 @@ TEST(multiboot, efi_map_only_adds_care)
 	EXPECT_EQ(parsed.memmap.range[parsed.memmap.count - 1].end, 64 * MIB);
 }
 
-// Any EFI tag says that this is an EFI machine; the old root pointer serves when there is no new one.
+// Any EFI tag says that this is an EFI machine; without a new root pointer the old one serves.
 TEST(multiboot, efi_and_rsdp_tags)
 {
 	static const uint32_t efi_tags[] = { 11, 12, 18, 19, 20 };

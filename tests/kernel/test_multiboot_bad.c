@@ -55,7 +55,7 @@ TEST(multiboot_bad, tag_sizes)
 		}
 }
 
-// A tag that is too small for what its type holds is refused; an unknown or ignored type is skipped.
+// A tag that is too small for what its type holds is refused; an unknown type is skipped.
 TEST(multiboot_bad, small_payloads)
 {
 	static const struct {
@@ -98,7 +98,7 @@ static int parse_map_of(uint32_t type, uint32_t entry_bytes, uint32_t payload_by
 	return draft_parse();
 }
 
-// Map entries of size zero, of odd sizes and too small ones, and half an entry at the end, are refused.
+// Map entries of no size, of odd or too small sizes, and half an entry at the end, are refused.
 TEST(multiboot_bad, map_entry_sizes)
 {
 	static const struct {

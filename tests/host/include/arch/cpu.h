@@ -24,9 +24,13 @@ ALWAYS_INLINE unsigned cpu_index(void)
 	return 0;
 }
 
+/* The C library's, which freestanding code has no header for. */
+int sched_yield(void);
+
+/* Whoever is waited for may be a thread that this host has no processor left for. */
 ALWAYS_INLINE void arch_pause(void)
 {
-	__builtin_ia32_pause();
+	sched_yield();
 }
 
 #endif
