@@ -23,8 +23,10 @@ FUNCTION_LINES_MAX, FUNCTION_LINES_MEDIAN, FUNCTION_LINES_MOST = 60, 15, 40
 NESTING_MAX = 3
 
 # Who may look into the entries of a table: the formats, the access to a word of memory that they
-# share, the boot tables, and pt.h, which steps from slot to slot and never looks into one.
-ENTRY_FILES = re.compile(r"pt_format\w*\.h|kernel/mm/pt/pt(_word)?\.h|boot/tables\.c")
+# share, the boot tables, and pt.h, which steps from slot to slot and never looks into one; and the
+# permission sweep, which judges the format and must not ask it.
+ENTRY_FILES = re.compile(r"pt_format\w*\.h|kernel/mm/pt/pt(_word)?\.h|boot/tables\.c|"
+                         r"tests/kernel/(test_)?access_\w+\.[ch]")
 ENTRY_TOUCH = re.compile(r"\(pt[pv]_t\)\s*\{|\bpt[pv]_t [^;(]*= *\{|(?<!swap)(\.|->)(slot|bits)\b")
 
 # Which room may include what of the others. A room that is not named may include anything.
