@@ -15,6 +15,7 @@
 #include <lib/string.h>
 #include <mm/frame.h>
 #include <mm/kspace.h>
+#include <mm/share.h>
 #include <mm/show.h>
 #include <options.h>
 #include <shell/shell.h>
@@ -88,6 +89,7 @@ static void read_options(void)
 		options.error_count++;
 	}
 	shell_failure_count += options.error_count;
+	fork_shares_tables = options.fork == FORK_SHARED;
 }
 
 #if PTOLEMY_TEST

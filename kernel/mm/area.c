@@ -74,8 +74,6 @@ int area_insert(struct space *space, const struct area *model, struct area **out
 
 void area_remove(struct area *area)
 {
-	for (unsigned i = 0; i < MAPPED_KIND_COUNT; i++)
-		ASSERT_EQ(area->mapped[i], 0);
 	list_remove(&area->link);
 	if (area->object)
 		object_put(area->object);
@@ -135,6 +133,20 @@ void area_recount(const struct space *space, const struct area *area, va_t start
 	memcpy(mapped, c.mapped, sizeof(c.mapped));
 }
 
+/* Count the smaller of the two parts, and give the upper one what is its. */
+static void area_divide_books(const struct space *space, struct area *area, va_t va,
+			      int64_t upper[MAPPED_KIND_COUNT])
+{
+	bool count_lower = va - area->start < area->end - va;
+	int64_t part[MAPPED_KIND_COUNT];
+
+	area_recount(space, area, count_lower ? area->start : va, count_lower ? va : area->end, part);
+	for (unsigned i = 0; i < MAPPED_KIND_COUNT; i++) {
+		upper[i] = count_lower ? area->mapped[i] - part[i] : part[i];
+		area->mapped[i] -= upper[i];
+	}
+}
+
 int space_cut_area(struct space *space, va_t va)
 {
 	struct area *area = space_find_area(space, va), *upper;
@@ -153,9 +165,7 @@ int space_cut_area(struct space *space, va_t va)
 	model.start = va;
 	model.offset_pages += (va - area->start) >> PAGE_SHIFT;
 	model.pa = pa_add(model.pa, va - area->start);
-	area_recount(space, area, va, area->end, model.mapped);
-	for (unsigned i = 0; i < MAPPED_KIND_COUNT; i++)
-		area->mapped[i] -= model.mapped[i];
+	area_divide_books(space, area, va, model.mapped);
 	*upper = model;
 	area->end = va;
 	if (upper->object)

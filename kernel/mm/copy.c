@@ -1,5 +1,5 @@
 /*
- * copy_page_range, the eager strategy: every leaf is copied.
+ * copy_page_range: every leaf is copied that the strategy has not shared already (share.c).
  *
  * The walk goes over the source; the destination's tables follow it level by level, so an entry and its
  * copy have the same index. The walk can be broken off at any bottom table (to give others the CPU) or
@@ -9,8 +9,10 @@
  * Locking: source and destination are each in one operation. Talks to: space, flush, notifier, swap.
  */
 #include <lib/printk.h>
+#include <lib/string.h>
 #include <mm/copy.h>
 #include <mm/flush.h>
+#include <mm/share.h>
 #include <mm/swap.h>
 
 unsigned copy_break_interval;
@@ -18,13 +20,10 @@ uint64_t copy_break_count;
 
 struct copy {
 	struct pt_walk walk; /* of the source */
-	const struct area *src_area;
-	struct area *dst_area;
 	const struct pt_root *dst;
 	pt_t table[PT_LEVEL_MAX]; /* the destination's, by level, where the walk is */
 	pt_attr_t keep;           /* attributes that leaves keep in both spaces */
 	bool cow;
-	bool downgraded;          /* a source entry lost W: there is something to flush */
 	unsigned live;            /* entries written to table[0] and not booked yet */
 	unsigned since_break;     /* bottom tables */
 	swap_slot_t starved;      /* -ENOSPC: the slot that needs count room */
@@ -62,7 +61,6 @@ static int copy_soft(struct copy *c, struct pt_at *at)
 		return err;
 	}
 	copy_fill(c, at, at->v);
-	area_account(c->dst_area, MAPPED_SWAP, 1);
 	return PT_DONE;
 }
 
@@ -74,13 +72,11 @@ PT_INLINE int copy_leaf(struct copy *c, struct pt_at *at)
 	if (c->cow && (ptv_attr(v) & PT_W)) {
 		while (!ptp_compare_exchange(at->p, &v, ptv_write_protect(v)))
 			;
-		c->downgraded = true;
 		v = ptv_write_protect(v);
 	}
 	if (!(ptv_attr(v) & PT_DEVMAP))
 		frame_get_span(pa_to_frame(ptv_pa(v)), level * PT_TABLE_BITS);
 	copy_fill(c, at, ptv_make_leaf(ptv_pa(v), ptv_attr(v) & c->keep, level));
-	area_account(c->dst_area, area_leaf_kind(c->src_area, v), pt_size(level) >> PAGE_SHIFT);
 	return PT_DONE;
 }
 
@@ -126,7 +122,8 @@ PT_INLINE int copy_enter(struct pt_walk *w, struct pt_at *at)
 	if (err)
 		return err;
 	c->table[at->p.level - 1] = ptv_to_table(ptp_get(d));
-	return PT_DONE;
+	/* The same table: it is shared, with all that is in it. */
+	return pa_equal(c->table[at->p.level - 1].pa, ptv_pa(at->v)) ? PT_SKIP : PT_DONE;
 }
 
 PT_INLINE int copy_leave(struct pt_walk *w, struct pt_at *at)
@@ -169,38 +166,36 @@ static int copy_run(struct copy *c)
 }
 
 /* A failed copy leaves nothing in the destination. */
-static void copy_undo(struct copy *c, struct space *dst)
+static void copy_undo(struct space *dst, const struct area *area)
 {
 	struct pt_batch batch;
 	int err;
 
 	flush_begin(&batch, dst);
-	err = space_zap(dst, c->dst_area, c->dst_area->start, c->dst_area->end, &batch);
+	err = space_zap(dst, area->start, area->end, &batch);
 	ASSERT_EQ(err, 0);
 	flush_end(&batch);
 }
 
-static int copy_area(struct space *dst, struct space *src, const struct area *area, bool cow)
+/* Copy what is not shared of one area. src is flushed by the caller. */
+static int copy_area(struct space *dst, struct space *src, const struct area *area)
 {
-	struct pt_batch batch;
+	bool cow = area_is_cow(area);
+	struct area *clone = space_find_area(dst, area->start);
 	struct copy c = {
 		.walk = { .root = &src->root, .va = area->start, .last = area->end - 1 },
-		.src_area = area,
-		.dst_area = space_find_area(dst, area->start),
 		.dst = &dst->root,
 		.keep = PT_ATTR_ALL & ~(PT_YOUNG | (cow ? PT_W : PT_DIRTY)),
 		.cow = cow,
 	};
 	int err;
 
-	ASSERT(c.dst_area && c.dst_area->start == area->start && c.dst_area->end == area->end);
-	flush_begin(&batch, src);
+	ASSERT(clone && clone->start == area->start && clone->end == area->end);
 	err = copy_run(&c);
-	if (c.downgraded)
-		flush_add_range(&batch, area->start, area->end - 1, 0);
-	flush_end(&batch);
 	if (err)
-		copy_undo(&c, dst);
+		copy_undo(dst, area);
+	else
+		memcpy(clone->mapped, area->mapped, sizeof(clone->mapped));
 	return err;
 }
 
@@ -208,31 +203,92 @@ int copy_page_range(struct space *dst, struct space *src, const struct area *are
 {
 	struct notifier_section section;
 	bool cow = area_is_cow(area);
-	int err;
+	struct pt_batch batch;
+	int err = 0;
 
 	if (cow)
 		notifier_start(&src->notifier, &section, area->start, area->end, NOTIFY_COW, true);
-	err = copy_area(dst, src, area, cow);
+	flush_begin(&batch, src);
+	if (cow)
+		flush_add_range(&batch, area->start, area->end - 1, 0);
+	if (cow && fork_shares_tables)
+		err = share_range(dst, src, area->start, area->end - 1, area);
+	if (!err)
+		err = copy_area(dst, src, area);
+	else
+		copy_undo(dst, area);
+	flush_end(&batch);
 	if (cow)
 		notifier_end(&src->notifier, &section);
 	return err;
 }
 
-struct space *space_fork(struct space *src)
+/* ---- Fork. ---- */
+
+/* All areas that a fork inherits, without pages. */
+static int fork_areas(struct space *dst, struct space *src)
 {
-	struct space *dst = space_create();
 	const struct area *area;
 	struct area *clone;
-	int err = dst ? 0 : -ENOMEM;
+	int err = 0;
 
 	list_for_each(area, &src->areas, link) {
-		if (err || (area->flags & AREA_NOFORK))
-			continue;
-		err = space_clone_area(dst, area, &clone);
-		if (!err)
-			err = copy_page_range(dst, src, area);
+		if (!(area->flags & AREA_NOFORK))
+			err = space_clone_area(dst, area, &clone);
+		if (err)
+			break;
 	}
-	if (err && dst)
-		space_destroy(dst);
-	return err ? NULL : dst;
+	return err;
+}
+
+static int fork_eager(struct space *dst, struct space *src)
+{
+	const struct area *area;
+	int err = 0;
+
+	list_for_each(area, &src->areas, link) {
+		if (!(area->flags & AREA_NOFORK))
+			err = copy_page_range(dst, src, area);
+		if (err)
+			break;
+	}
+	return err;
+}
+
+/* Share from the top, copy the rest; one section and one flush around it all. */
+static int fork_shared(struct space *dst, struct space *src)
+{
+	const struct pt_root *root = &src->root;
+	struct notifier_section section;
+	const struct area *area;
+	struct pt_batch batch;
+	int err;
+
+	notifier_start(&src->notifier, &section, root->first, root->last + 1, NOTIFY_COW, true);
+	flush_begin(&batch, src);
+	flush_add_range(&batch, root->first, root->last, 0);
+	err = share_range(dst, src, root->first, root->last, NULL);
+	list_for_each(area, &src->areas, link) {
+		if (!err && !(area->flags & AREA_NOFORK))
+			err = copy_area(dst, src, area);
+	}
+	flush_end(&batch);
+	notifier_end(&src->notifier, &section);
+	return err;
+}
+
+struct space *space_fork(struct space *src)
+{
+	struct space *dst = space_create_related(src);
+	int err;
+
+	if (!dst)
+		return NULL;
+	err = fork_areas(dst, src);
+	if (!err)
+		err = fork_shares_tables ? fork_shared(dst, src) : fork_eager(dst, src);
+	if (!err)
+		return dst;
+	space_destroy(dst);
+	return NULL;
 }

@@ -60,7 +60,8 @@ static int fault_reach(struct fault *f)
 		if (ptv_is_bad(f->v)) {
 			ptp_clear_bad(f->p, f->va);
 		} else if (ptv_is_table(f->v)) {
-			err = PT_HOST_EXCLUSIVE(root, f->p, f->v);
+			if (PT_HOST_SHARED(f->v))
+				err = PT_HOST_EXCLUSIVE(root, f->p);
 			f->p = pt_walk(ptp_get(f->p), f->va);
 		} else if (ptv_none(f->v) && f->p.level && !fault_huge_fits(f, f->p.level)) {
 			err = pt_populate(root, f->p);

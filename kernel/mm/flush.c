@@ -5,6 +5,7 @@
 #include <arch/mmu.h>
 #include <lib/printk.h>
 #include <mm/flush.h>
+#include <mm/share.h>
 
 #define FLUSH_MAGIC 0xf1a5bacc
 
@@ -49,6 +50,16 @@ static void flush_pages(const struct pt_batch *b)
 		arch_tlb_flush_page(va);
 }
 
+static void flush_let_go(struct pt_batch *b, unsigned i)
+{
+	struct frame *f = b->frame[i].frame;
+
+	if (b->frame[i].shared_table)
+		share_drop_table(b->space->root.owner, (pt_t){ frame_to_pa(f), f->meta.level });
+	else
+		frame_put_span(f, b->frame[i].order);
+}
+
 void flush_now(struct pt_batch *b)
 {
 	ASSERT_EQ(b->magic, FLUSH_MAGIC);
@@ -59,7 +70,7 @@ void flush_now(struct pt_batch *b)
 	if (b->pending || b->tables)
 		flush_stats.rounds++;
 	for (unsigned i = 0; i < b->frame_count; i++)
-		frame_put_span(b->frame[i].frame, b->frame[i].order);
+		flush_let_go(b, i);
 	b->pending = b->tables = false;
 	b->step = ~0ull;
 	b->frame_count = 0;
@@ -71,13 +82,20 @@ void flush_add_frame(struct pt_batch *b, struct frame *f, unsigned order)
 	if (b->frame_count == FLUSH_FRAMES_MAX)
 		flush_now(b);
 	b->frame[b->frame_count].frame = f;
-	b->frame[b->frame_count++].order = order;
+	b->frame[b->frame_count].shared_table = false;
+	b->frame[b->frame_count++].order = (uint16_t)order;
 }
 
 void flush_add_table(struct pt_batch *b, struct frame *f)
 {
 	flush_add_frame(b, f, 0);
 	b->tables = true;
+}
+
+void flush_add_shared_table(struct pt_batch *b, pt_t table)
+{
+	flush_add_table(b, pa_to_frame(table.pa));
+	b->frame[b->frame_count - 1].shared_table = true;
 }
 
 void flush_end(struct pt_batch *b)

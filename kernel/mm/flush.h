@@ -19,6 +19,7 @@
 #include <mm/frame.h>
 #include <mm/pt/pt_types.h>
 
+
 #define FLUSH_PAGES_MAX 32
 #define FLUSH_FRAMES_MAX 64
 
@@ -34,7 +35,8 @@ struct pt_batch {
 	unsigned frame_count;
 	struct {
 		struct frame *frame;
-		unsigned order;
+		uint16_t order;
+		bool shared_table; /* drop one edge of it, as share.h says */
 	} frame[FLUSH_FRAMES_MAX];
 };
 
@@ -54,6 +56,9 @@ void flush_add_frame(struct pt_batch *b, struct frame *f, unsigned order);
 
 /* Give up a table that was taken out of the tree, after the flush. */
 void flush_add_table(struct pt_batch *b, struct frame *f);
+
+/* Give up one edge of a table that others may have edges to, after the flush (share_drop_table). */
+void flush_add_shared_table(struct pt_batch *b, pt_t table);
 
 /* Flush what is pending and give the frames back; the batch can go on. */
 void flush_now(struct pt_batch *b);

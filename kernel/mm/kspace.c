@@ -6,6 +6,7 @@
 #include <mm/kspace.h>
 
 struct space kernel_space;
+static struct family kernel_family;
 pa_t zero_page;
 
 
@@ -68,10 +69,15 @@ void kspace_init_root(void)
 
 	*k = (struct space){ .user = 0 };
 	zero = frame_alloc_zeroed(0, FRAME_KERNEL);
-	if (!zero || pt_root_init(&k->root, &k->owner, top, first, ~0ull))
+	kernel_family = (struct family){ .users = 1 };
+	k->family = &kernel_family;
+	if (!zero || pt_root_init(&k->root, &kernel_family.owner, top, first, ~0ull))
 		panic("no memory for the kernel's top table");
 	zero_page = frame_to_pa(zero);
 	k->root.keep_level = top;
+	/* The dynamic range begins in every space from the start; what it adds comes by kspace_sync. */
+	if (pt_reserve(&k->root, DYNAMIC_BASE, DYNAMIC_BASE + PAGE_SIZE, top - 1))
+		panic("no memory for the dynamic range");
 	list_init(&k->areas);
 	notifier_init(&k->notifier);
 }
@@ -158,7 +164,7 @@ void kspace_free(va_t va)
 
 	ASSERT(area);
 	flush_begin(&batch, NULL);
-	err = space_zap(&kernel_space, area, area->start, area->end, &batch);
+	err = space_zap(&kernel_space, area->start, area->end, &batch);
 	ASSERT_EQ(err, 0);
 	flush_end(&batch);
 	area_remove(area);
@@ -171,7 +177,7 @@ uint64_t kspace_table_bytes(void)
 	uint64_t count = 0;
 
 	for (unsigned level = 0; level < PT_LEVEL_MAX; level++)
-		count += kernel_space.owner.table_count[level];
+		count += kernel_family.owner.table_count[level];
 	return count * PAGE_SIZE;
 }
 

@@ -18,6 +18,15 @@ struct pt_batch;
 #define PT_HOST_REPORT_BAD(p, va, v) pt_report_bad((p).level, va, ptv_raw(v))
 #define PT_HOST_SPLIT(v) pt_host_split(ptv_attr(v), ptv_pa(v), (v).level)
 
+/*
+ * A table entry of a user space grants W exactly as long as its table has no other edge, so the
+ * test costs no look at the table (share.c).
+ */
+#define PT_HOST_SHARED(v) (!(ptv_attr(v) & PT_W))
+#define PT_HOST_EXCLUSIVE(root, p) share_make_exclusive(root, p)
+struct pt_root;
+int share_make_exclusive(const struct pt_root *root, ptp_t p);
+
 /* Say that a bad entry was found and dropped, and count it. */
 void pt_report_bad(unsigned level, va_t va, uint64_t bits);
 extern uint64_t pt_bad_count;

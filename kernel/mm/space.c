@@ -15,28 +15,59 @@
 
 struct list space_list = LIST_INIT(space_list);
 static struct space *current_space[CPU_MAX];
+static struct pool family_pool = POOL_INIT(family_pool, struct family);
 static struct pool space_pool = POOL_INIT(space_pool, struct space);
 
 /* ---- Making and destroying. ---- */
 
-struct space *space_create(void)
+static int space_init(struct space *s, struct family *family)
 {
-	struct space *s = pool_alloc(&space_pool);
 	unsigned top = arch_mmu.top_level;
+	int err = pt_root_init(&s->root, &family->owner, top, 0, pt_mask(top + 1) >> 1);
 
-	if (!s)
-		return NULL;
-	if (pt_root_init(&s->root, &s->owner, top, USER_FIRST, pt_mask(top + 1) >> 1)) {
-		pool_free(&space_pool, s);
-		return NULL;
-	}
+	if (err)
+		return err;
 	s->root.table_rights |= PT_U;
 	s->user = PT_U;
+	s->family = family;
+	__atomic_add_fetch(&family->users, 1, __ATOMIC_RELAXED);
 	list_init(&s->areas);
 	notifier_init(&s->notifier);
 	list_add_before(&space_list, &s->link);
 	kspace_attach(s);
+	return 0;
+}
+
+struct space *space_create_related(struct space *relative)
+{
+	struct space *s = pool_alloc(&space_pool);
+
+	if (s && space_init(s, relative->family)) {
+		pool_free(&space_pool, s);
+		s = NULL;
+	}
 	return s;
+}
+
+struct space *space_create(void)
+{
+	struct family *family = pool_alloc(&family_pool);
+	struct space *s = family ? pool_alloc(&space_pool) : NULL;
+
+	if (s && !space_init(s, family))
+		return s;
+	pool_free(&space_pool, s);
+	pool_free(&family_pool, family);
+	return NULL;
+}
+
+static void family_put(struct family *family)
+{
+	if (__atomic_sub_fetch(&family->users, 1, __ATOMIC_ACQ_REL))
+		return;
+	for (unsigned level = 0; level < PT_LEVEL_MAX; level++)
+		ASSERT_EQ(family->owner.table_count[level], 0ull);
+	pool_free(&family_pool, family);
 }
 
 void space_destroy(struct space *s)
@@ -48,15 +79,15 @@ void space_destroy(struct space *s)
 	ASSERT(!pa_equal(arch_root_current(), s->root.top.pa));
 	notifier_release(&s->notifier);
 	flush_begin(&batch, s);
-	list_for_each_safe(area, next, &s->areas, link) {
-		err = space_zap(s, area, area->start, area->end, &batch);
-		ASSERT_EQ(err, 0);
+	err = space_zap(s, s->root.first, s->root.last + 1, &batch);
+	ASSERT_EQ(err, 0);
+	list_for_each_safe(area, next, &s->areas, link)
 		area_remove(area);
-	}
 	list_remove(&s->link);
 	kspace_detach(s);
 	pt_free(&s->root, NULL, &batch);
 	flush_end(&batch);
+	family_put(s->family);
 	pool_free(&space_pool, s);
 }
 
@@ -95,7 +126,7 @@ static int area_spec_check(const struct space *s, const struct area_spec *a)
 	if (a->object && (a->offset_pages > a->object->page_count ||
 			  (a->end - a->start) >> PAGE_SHIFT > a->object->page_count - a->offset_pages))
 		return -EINVAL;
-	return pt_root_covers(&s->root, a->start, a->end - 1) ? 0 : -ERANGE;
+	return a->start >= USER_FIRST && pt_root_covers(&s->root, a->start, a->end - 1) ? 0 : -ERANGE;
 }
 
 static int area_map_device(struct space *s, struct area *area)
@@ -147,41 +178,66 @@ int space_add_area(struct space *s, const struct area_spec *spec)
 
 struct zap {
 	struct pt_walk walk;
-	struct area *area;
+	struct space *space;
+	va_t start, last; /* of the whole operation */
 };
 
 PT_INLINE int zap_entry(struct pt_walk *w, struct pt_at *at)
 {
-	struct area *area = ((struct zap *)w)->area;
 	const unsigned level = at->p.level;
-	int64_t pages = pt_size(level) >> PAGE_SHIFT;
 	ptv_t old = pt_at_clear(at);
 
 	if (ptv_is_soft(old)) {
 		swap_put(ptv_soft_data(old));
-		area_account(area, MAPPED_SWAP, -pages);
 		return PT_DONE;
 	}
-	area_account(area, area_leaf_kind(area, old), -pages);
 	flush_add_range(w->batch, at->va, at->va | pt_mask(level), level);
 	if (!(ptv_attr(old) & PT_DEVMAP))
 		flush_add_frame(w->batch, pa_to_frame(ptv_pa(old)), level * PT_TABLE_BITS);
 	return PT_DONE;
 }
 
+/* Does every area with pages in [start, last] end with the operation? */
+static bool zap_takes_all(const struct zap *z, va_t start, va_t last)
+{
+	const struct area *area;
+
+	list_for_each(area, &z->space->areas, link) {
+		if (area->end > start && area->start <= last &&
+		    (area->start < z->start || area->end - 1 > z->last))
+			return false;
+	}
+	return true;
+}
+
+/* A shared table all of whose content goes is let go as a whole. */
+PT_INLINE int zap_shared(struct pt_walk *w, struct pt_at *at)
+{
+	va_t start = at->va & ~pt_mask(at->p.level), last = at->va | pt_mask(at->p.level);
+
+	if (!zap_takes_all((struct zap *)w, start, last))
+		return PT_DONE;
+	flush_add_range(w->batch, start, last, 0);
+	flush_add_shared_table(w->batch, ptv_to_table(pt_at_clear(at)));
+	return PT_SKIP;
+}
+
 static const struct pt_client zap_client = {
 	.entry = zap_entry,
+	.shared = zap_shared,
 	.leave = pt_leave_prune,
 	.sparse = true,
 	.change = true,
 };
 PT_WALKER(zap_walk, struct zap, zap_client)
 
-int space_zap(struct space *s, struct area *area, va_t start, va_t end, struct pt_batch *batch)
+int space_zap(struct space *s, va_t start, va_t end, struct pt_batch *batch)
 {
 	struct zap z = {
 		.walk = { .root = &s->root, .va = start, .last = end - 1, .batch = batch },
-		.area = area,
+		.space = s,
+		.start = start,
+		.last = end - 1,
 	};
 
 	return zap_walk(&z);
@@ -215,12 +271,11 @@ int space_unmap(struct space *s, va_t start, va_t end)
 		return err;
 	notifier_start(&s->notifier, &section, start, end, NOTIFY_UNMAP, true);
 	flush_begin(&batch, s);
+	err = space_zap(s, start, end, &batch);
+	ASSERT_EQ(err, 0);
 	list_for_each_safe(area, next, &s->areas, link) {
-		if (area->end <= start || area->start >= end)
-			continue;
-		err = space_zap(s, area, area->start, area->end, &batch);
-		ASSERT_EQ(err, 0);
-		area_remove(area);
+		if (area->start >= start && area->end <= end)
+			area_remove(area);
 	}
 	flush_end(&batch);
 	notifier_end(&s->notifier, &section);

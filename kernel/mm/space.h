@@ -54,9 +54,15 @@ struct area {
 	int64_t mapped[MAPPED_KIND_COUNT]; /* pages */
 };
 
+/* Spaces that a fork has related: they may share tables, and pay for them together. */
+struct family {
+	uint32_t users;        /* atomic: spaces */
+	struct pt_owner owner; /* tables of all of them, each counted once */
+};
+
 struct space {
-	struct pt_root root;
-	struct pt_owner owner;
+	struct pt_root root; /* root.owner is the family's */
+	struct family *family;
 	struct list areas;
 	struct list link; /* in the list of all spaces */
 	struct notifier notifier;
@@ -77,9 +83,11 @@ struct area_spec {
 };
 
 /*
- * A new space with an empty user half and the kernel's entries. NULL: out of memory.
+ * A new space with an empty user half and the kernel's entries, in a family of its own or in that of
+ * `relative`. NULL: out of memory.
  */
 struct space *space_create(void);
+struct space *space_create_related(struct space *relative);
 
 /*
  * Remove every area, release subscribers, free the tables. No CPU may have it loaded.
@@ -131,6 +139,13 @@ static inline void area_account(struct area *area, enum mapped_kind kind, int64_
 	area->mapped[kind] += pages;
 }
 
+/* Everything of the area is gone. */
+static inline void area_book_empty(struct area *area)
+{
+	for (unsigned i = 0; i < MAPPED_KIND_COUNT; i++)
+		area->mapped[i] = 0;
+}
+
 /* Which kind a leaf of this area is booked under. */
 enum mapped_kind area_leaf_kind(const struct area *area, ptv_t v);
 
@@ -144,8 +159,11 @@ static inline bool area_is_cow(const struct area *area)
  * -ENOMEM: nothing changed. */
 int space_cut_area(struct space *space, va_t va);
 
-/* Remove the entries of one area in [start, end), a part of it. Cannot fail if nothing must be split. */
-int space_zap(struct space *space, struct area *area, va_t start, va_t end, struct pt_batch *batch);
+/*
+ * Remove every entry in [start, end); shared tables that lie inside are let go as a whole. Books nothing:
+ * the areas there have to be emptied too. Cannot fail if the borders have been cut.
+ */
+int space_zap(struct space *space, va_t start, va_t end, struct pt_batch *batch);
 
 /* A copy of the area's description in another space, with nothing mapped. -ENOMEM, -EEXIST. */
 int space_clone_area(struct space *dst, const struct area *src, struct area **out);

@@ -9,9 +9,9 @@
 struct oracle {
 	uint32_t *edges; /* by page frame number: entries found so far */
 	unsigned violation_count;
+	uint64_t table_count[PT_LEVEL_MAX]; /* of the family that is being walked */
 	/* of the space that is being walked */
 	const struct space *space;
-	uint64_t table_count[PT_LEVEL_MAX];
 	int64_t mapped[MAPPED_KIND_COUNT];
 };
 
@@ -73,6 +73,8 @@ static void oracle_entry(struct oracle *o, ptv_t v, struct oracle_path path)
 		if (!path.again)
 			path.again = o->edges[ptv_pfn(v)]++ > 0;
 		path.exclusive &= frame_edges(pa_to_frame(ptv_pa(v))) == 1;
+		if (o->space->user && (ptv_attr(v) & PT_W) && frame_edges(pa_to_frame(ptv_pa(v))) != 1)
+			VIOLATION(o, 2, "entry at %#lx, level %u, grants W to a shared table", path.va, v.level);
 		oracle_table(o, ptv_to_table(v), path);
 		break;
 	case PT_LEAF:
@@ -113,7 +115,8 @@ static void oracle_table(struct oracle *o, pt_t table, struct oracle_path path)
 	uint64_t summary = 0;
 	va_t base = path.va;
 
-	o->table_count[table.level]++;
+	if (!path.again)
+		o->table_count[table.level]++;
 	for (unsigned i = 0; i < PT_ENTRY_COUNT; i++) {
 		ptv_t v = ptp_get(pt_entry(table, i));
 
@@ -131,17 +134,22 @@ static void oracle_table(struct oracle *o, pt_t table, struct oracle_path path)
 }
 
 /* Rule 6 for one space, after its walk. */
-static void oracle_check_books(struct oracle *o)
+static void oracle_check_mapped(struct oracle *o)
 {
 	for (unsigned i = 0; i < MAPPED_KIND_COUNT; i++) {
 		if (space_mapped(o->space, i) != o->mapped[i])
 			VIOLATION(o, 6, "%ld pages of kind %u, booked %ld", o->mapped[i], i,
 				  space_mapped(o->space, i));
 	}
+}
+
+/* Rule 6 for one family, after the walks of all its spaces. */
+static void oracle_check_tables(struct oracle *o, const struct family *family)
+{
 	for (unsigned i = 0; i < PT_LEVEL_MAX; i++) {
-		if (o->space->owner.table_count[i] != o->table_count[i])
+		if (family->owner.table_count[i] != o->table_count[i])
 			VIOLATION(o, 6, "%lu tables of level %u, booked %lu", o->table_count[i], i,
-				  o->space->owner.table_count[i]);
+				  family->owner.table_count[i]);
 	}
 }
 
@@ -151,13 +159,31 @@ static void oracle_space(struct oracle *o, const struct space *s)
 	struct oracle_path path = { .writable = true, .exclusive = true };
 
 	o->space = s;
-	memset(o->table_count, 0, sizeof(o->table_count));
 	memset(o->mapped, 0, sizeof(o->mapped));
-	if (s == &kernel_space) /* index 0 of its top table would be here if it were not cut off */
+	if (s == &kernel_space) /* so that its first entry comes to the kernel half */
 		path.va = ~pt_mask(root->top.level + 1);
 	o->edges[root->top.pa.value >> PAGE_SHIFT]++;
 	oracle_table(o, root->top, path);
-	oracle_check_books(o);
+	oracle_check_mapped(o);
+}
+
+/* The family of a space, if the space is its first in the list: so each family comes once. */
+static void oracle_family(struct oracle *o, const struct space *first)
+{
+	const struct space *s;
+
+	list_for_each(s, &space_list, link) {
+		if (s->family == first->family)
+			break;
+	}
+	if (s != first)
+		return;
+	memset(o->table_count, 0, sizeof(o->table_count));
+	list_for_each(s, &space_list, link) {
+		if (s->family == first->family)
+			oracle_space(o, s);
+	}
+	oracle_check_tables(o, first->family);
 }
 
 /* Rule 1, for every frame there is. */
@@ -193,8 +219,9 @@ unsigned oracle_check(void)
 	}
 	o.edges = pa_to_ptr(frame_to_pa(room));
 	oracle_space(&o, &kernel_space);
+	oracle_check_tables(&o, kernel_space.family);
 	list_for_each(s, &space_list, link)
-		oracle_space(&o, s);
+		oracle_family(&o, s);
 	oracle_check_frames(&o);
 	frame_put(room);
 	return o.violation_count;

@@ -37,11 +37,15 @@
 #ifndef PT_HOST_SPLIT /* (ptv_t leaf): its frames are about to be counted a level lower */
 #define PT_HOST_SPLIT(v) ((void)0)
 #endif
-#ifndef PT_HOST_EXCLUSIVE /* (root, p, v): the table under p is to be changed: unshare it. 0 or -errno */
-#define PT_HOST_EXCLUSIVE(root, p, v) 0
+/*
+ * A host that shares tables says which table entries lead to one that others may see, too, and how
+ * to make it the root's own before anything below changes (0 or -errno; nothing half done).
+ */
+#ifndef PT_HOST_SHARED
+#define PT_HOST_SHARED(v) false
 #endif
-#ifndef PT_HOST_EXCLUSIVE_PATH /* (root, va): the same for every table on the way to va */
-#define PT_HOST_EXCLUSIVE_PATH(root, va) 0
+#ifndef PT_HOST_EXCLUSIVE
+#define PT_HOST_EXCLUSIVE(root, p) 0
 #endif
 
 #ifndef PT_PREFIX
@@ -342,6 +346,20 @@ static inline bool ptp_none_or_clear_bad(ptp_t p, va_t va)
 		return ptv_none(v);
 	ptp_clear_bad(p, va);
 	return true;
+}
+
+/* Make every table on the way to va the root's own. 0 or what PT_HOST_EXCLUSIVE says. */
+static inline int pt_make_exclusive(const struct pt_root *root, va_t va)
+{
+	ptp_t p = pt_top(root, va);
+	int err = 0;
+
+	while (!err && ptv_is_table(ptp_get(p))) {
+		if (PT_HOST_SHARED(ptp_get(p)))
+			err = PT_HOST_EXCLUSIVE(root, p);
+		p = pt_walk(ptp_get(p), va);
+	}
+	return err;
 }
 
 /* Fill a table that nobody sees with leaves for the memory of the huge leaf v. */

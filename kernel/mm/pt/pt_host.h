@@ -4,7 +4,7 @@
  * in PT_HOST_HEADER.
  *
  * Optional, by macro: PT_ASSERT(cond), PT_HOST_REPORT_BAD(p, va, v), PT_HOST_SPLIT(v),
- * PT_HOST_EXCLUSIVE(root, p, v) (see pt.h).
+ * PT_HOST_SHARED(v), PT_HOST_EXCLUSIVE(root, p) (see pt.h).
  */
 #ifndef PT_HOST_H
 #define PT_HOST_H

@@ -275,7 +275,7 @@ int pt_cut(const struct pt_root *root, va_t va)
 
 		if (!ptv_is_huge(v) || !(va & pt_mask(v.level)))
 			return 0;
-		err = PT_HOST_EXCLUSIVE_PATH(root, va);
+		err = pt_make_exclusive(root, va);
 		p = pt_find(root, va, &v);
 		if (!err)
 			err = pt_split(root, p);

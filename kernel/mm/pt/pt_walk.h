@@ -37,12 +37,15 @@ struct pt_at {
 enum pt_answer {
 	PT_DONE = 0, /* go on */
 	PT_AGAIN,    /* the entry changed: look at it once more */
-	PT_SKIP,     /* enter only: do not descend */
+	PT_SKIP,     /* enter, shared: do not descend */
 };
 
 struct pt_client {
 	/* An entry that is no table: none (unless `sparse`), leaf, soft, bad (unless `change`). */
 	int (*entry)(struct pt_walk *w, struct pt_at *at);
+	/* Instead of making a shared table exclusive: PT_SKIP if it is dealt with, PT_DONE to go the
+	 * usual way. Optional, for clients that change things. */
+	int (*shared)(struct pt_walk *w, struct pt_at *at);
 	/* A table, before going down, and after having come back. Optional. */
 	int (*enter)(struct pt_walk *w, struct pt_at *at);
 	int (*leave)(struct pt_walk *w, struct pt_at *at);
@@ -91,6 +94,17 @@ PT_INLINE int pt_leave_prune(struct pt_walk *w, struct pt_at *at)
 	return PT_DONE;
 }
 
+/* The table under the walker is shared, and things below it are about to change. */
+PT_INLINE int pt_visit_shared(struct pt_walk *w, struct pt_at *at, const struct pt_client *c)
+{
+	int r = c->shared ? c->shared(w, at) : PT_DONE;
+
+	if (!r)
+		r = PT_HOST_EXCLUSIVE(w->root, at->p);
+	at->v = ptp_get(at->p);
+	return r;
+}
+
 PT_INLINE int pt_visit_entry(struct pt_walk *w, struct pt_at *at, const struct pt_client *c,
 			     int (*below)(struct pt_walk *, pt_t))
 {
@@ -99,8 +113,8 @@ PT_INLINE int pt_visit_entry(struct pt_walk *w, struct pt_at *at, const struct p
 	int r;
 
 	if (level > 0 && kind == PT_TABLE) {
-		if (c->change && (r = PT_HOST_EXCLUSIVE(w->root, at->p, at->v)))
-			return r;
+		if (c->change && PT_HOST_SHARED(at->v) && (r = pt_visit_shared(w, at, c)))
+			return r == PT_SKIP ? PT_DONE : r;
 		if (c->enter && (r = c->enter(w, at)))
 			return r == PT_SKIP ? PT_DONE : r;
 		w->va = at->va;

@@ -1,0 +1,258 @@
+/*
+ * Shared tables; see share.h for what they are and why it is right.
+ *
+ * Order matters in one place: a space that leaves a table behind flushes its own CPUs first and drops
+ * its edge after. A paging-structure cache may still lead through the old table, and as soon as the other side
+ * owns it alone that side may write through it.
+ *
+ * Locking: the operation on the space that is changed; a table that others may see is only read, but for
+ * W bits, which may be cleared by anyone (they have no effect there). Talks to: frame, flush, swap.
+ */
+#include <lib/printk.h>
+#include <mm/flush.h>
+#include <mm/share.h>
+#include <mm/swap.h>
+
+bool fork_shares_tables;
+struct share_stats share_stats;
+
+/* Clear W; the walker may set A or D at the same moment, and that is kept. Returns the new value. */
+static ptv_t share_write_protect(ptp_t p)
+{
+	ptv_t v = ptp_get(p);
+
+	while ((ptv_attr(v) & PT_W) && !ptp_compare_exchange(p, &v, ptv_write_protect(v)))
+		;
+	return ptv_write_protect(v);
+}
+
+/* ---- Sharing. ---- */
+
+struct share {
+	struct pt_walk walk; /* of the source */
+	const struct pt_root *dst;
+	const struct space *src;
+	const struct area *only;
+	pt_t table[PT_LEVEL_MAX]; /* the destination's, by level, where the walk is */
+};
+
+/* Does nothing in the entry's range speak against sharing what is below? */
+static bool share_fits(const struct share *s, va_t start, va_t last)
+{
+	const struct area *area;
+
+	list_for_each(area, &s->src->areas, link) {
+		if (area->start > last)
+			break;
+		if (area->end <= start)
+			continue;
+		if (!area_is_cow(area) || (area->flags & AREA_NOFORK) || (s->only && area != s->only))
+			return false;
+	}
+	return true;
+}
+
+PT_INLINE int share_entry(struct pt_walk *w, struct pt_at *at)
+{
+	(void)w, (void)at;
+	return PT_DONE;
+}
+
+/* Share the table here; or go down to look for smaller ones, if there can be any. */
+PT_INLINE int share_enter(struct pt_walk *w, struct pt_at *at)
+{
+	struct share *s = (struct share *)w;
+	const unsigned level = at->p.level;
+	ptp_t d = pt_entry(s->table[level], ptp_index(at->p));
+	va_t start = at->va & ~pt_mask(level);
+	int err;
+
+	if (share_fits(s, start, start | pt_mask(level))) {
+		frame_get(pa_to_frame(ptv_pa(at->v)));
+		ptp_change(d, share_write_protect(at->p));
+		share_stats.shared++;
+		return PT_SKIP;
+	}
+	if (level == 1)
+		return PT_SKIP;
+	err = ptv_none(ptp_get(d)) ? pt_populate(s->dst, d) : 0;
+	if (err)
+		return err;
+	s->table[level - 1] = ptv_to_table(ptp_get(d));
+	return PT_DONE;
+}
+
+static const struct pt_client share_client = {
+	.entry = share_entry,
+	.enter = share_enter,
+	.sparse = true,
+};
+PT_WALKER(share_walk, struct share, share_client)
+
+int share_range(struct space *dst, struct space *src, va_t start, va_t last, const struct area *only)
+{
+	struct share s = {
+		.walk = { .root = &src->root, .va = start, .last = last },
+		.dst = &dst->root,
+		.src = src,
+		.only = only,
+	};
+
+	s.table[dst->root.top.level] = dst->root.top;
+	return share_walk(&s);
+}
+
+/* ---- Making exclusive. ---- */
+
+/* Give one entry of a shared table to its copy as well: one edge more, and W in neither. */
+static int share_copy_entry(ptp_t from, ptp_t to)
+{
+	ptv_t v = ptp_get(from);
+	int err = 0;
+
+	switch (ptv_kind(v)) {
+	case PT_TABLE:
+		v = share_write_protect(from);
+		frame_get(pa_to_frame(ptv_pa(v)));
+		break;
+	case PT_LEAF:
+		v = share_write_protect(from);
+		if (!(ptv_attr(v) & PT_DEVMAP))
+			frame_get_span(pa_to_frame(ptv_pa(v)), v.level * PT_TABLE_BITS);
+		break;
+	case PT_SOFT:
+		err = swap_get(ptv_soft_data(v));
+		break;
+	case PT_NONE:
+	case PT_BAD: /* stays where it was found, for the walker to report */
+		return 0;
+	}
+	if (!err)
+		ptp_change(to, v);
+	return err;
+}
+
+/*
+ * Fill `to`, which nobody sees, with a copy of `from`. On failure (-ENOSPC: a soft entry's count has
+ * no room) *starved is the slot, and `to` holds what was copied so far.
+ */
+static int share_copy_table(pt_t from, pt_t to, swap_slot_t *starved)
+{
+	unsigned index = pt_next_live(from, 0, PT_ENTRY_COUNT - 1);
+	int err = 0;
+
+	for (; index < PT_ENTRY_COUNT && !err; index = pt_next_live(from, index + 1, PT_ENTRY_COUNT - 1)) {
+		err = share_copy_entry(pt_entry(from, index), pt_entry(to, index));
+		if (err)
+			*starved = ptv_soft_data(ptp_get(pt_entry(from, index)));
+	}
+	return err;
+}
+
+/* A copy of the table, complete with edges, or -ENOMEM. */
+static int share_clone_table(struct pt_owner *owner, pt_t from, pt_t *to)
+{
+	swap_slot_t starved = 0;
+	int err;
+
+	do {
+		err = pt_alloc(owner, from.level, to);
+		if (err)
+			return err;
+		err = share_copy_table(from, *to, &starved);
+		if (err) {
+			share_drop_table(owner, *to);
+			err = swap_reserve(starved) ? -ENOMEM : -EAGAIN;
+		}
+	} while (err == -EAGAIN);
+	return err;
+}
+
+/* Nobody else is left: the table is the root's own already, and W says so. */
+static int share_reuse(ptp_t p)
+{
+	ptv_t v = ptp_get(p), want;
+
+	do {
+		want = ptv_make_table(ptv_pa(v), ptv_attr(v) | PT_W, v.level);
+	} while (!ptp_compare_exchange(p, &v, want));
+	share_stats.reused++;
+	return 0;
+}
+
+int share_make_exclusive(const struct pt_root *root, ptp_t p)
+{
+	pt_t old = ptv_to_table(ptp_get(p)), own;
+	struct pt_batch batch;
+	int err;
+
+	if (frame_edges(pa_to_frame(old.pa)) == 1)
+		return share_reuse(p);
+	err = share_clone_table(root->owner, old, &own);
+	if (err)
+		return err;
+	ptp_exchange(p, ptv_make_table(own.pa, root->table_rights, p.level));
+	flush_begin(&batch, CONTAINER_OF(root, struct space, root));
+	flush_add_shared_table(&batch, old);
+	flush_end(&batch);
+	share_stats.copied++;
+	return 0;
+}
+
+/* ---- Dropping. ---- */
+
+struct share_drop {
+	struct pt_walk walk;
+	struct pt_owner *owner;
+};
+
+PT_INLINE int share_drop_entry(struct pt_walk *w, struct pt_at *at)
+{
+	ptv_t old = pt_at_clear(at);
+
+	(void)w;
+	if (ptv_is_soft(old))
+		swap_put(ptv_soft_data(old));
+	else if (ptv_is_leaf(old) && !(ptv_attr(old) & PT_DEVMAP))
+		frame_put_span(pa_to_frame(ptv_pa(old)), at->p.level * PT_TABLE_BITS);
+	return PT_DONE;
+}
+
+PT_INLINE int share_drop_enter(struct pt_walk *w, struct pt_at *at)
+{
+	share_drop_table(((struct share_drop *)w)->owner, ptv_to_table(pt_at_clear(at)));
+	return PT_SKIP;
+}
+
+static const struct pt_client share_drop_client = {
+	.entry = share_drop_entry,
+	.enter = share_drop_enter,
+	.sparse = true,
+};
+PT_WALKER(share_drop_walk, struct share_drop, share_drop_client)
+
+/* One edge less, unless it is the last: then the caller alone knows the table. */
+static bool share_put_unless_last(struct frame *f)
+{
+	uint32_t edges = frame_edges(f);
+
+	while (edges > 1) {
+		if (__atomic_compare_exchange_n(&f->edges, &edges, edges - 1, false,
+						__ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+			return true;
+	}
+	return false;
+}
+
+void share_drop_table(struct pt_owner *owner, pt_t table)
+{
+	struct share_drop drop = { { .va = 0, .last = pt_mask(table.level + 1) }, owner };
+	int err;
+
+	share_stats.dropped++;
+	if (share_put_unless_last(pa_to_frame(table.pa)))
+		return;
+	err = share_drop_walk_from(&drop, table);
+	ASSERT_EQ(err, 0);
+	pt_release(owner, table, NULL);
+}
