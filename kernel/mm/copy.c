@@ -211,7 +211,7 @@ int copy_page_range(struct space *dst, struct space *src, const struct area *are
 	flush_begin(&batch, src);
 	if (cow)
 		flush_add_range(&batch, area->start, area->end - 1, 0);
-	if (cow && fork_shares_tables)
+	if (cow && fork_shares_tables && dst->family == src->family)
 		err = share_range(dst, src, area->start, area->end - 1, area);
 	if (!err)
 		err = copy_area(dst, src, area);

@@ -144,7 +144,8 @@ static void do_exit(struct member *m)
 {
 	touch_done();
 	space_destroy(m->space);
-	*m = (struct member){ NULL };
+	m->space = NULL;
+	memset(m->place, 0, sizeof(m->place));
 }
 
 /* Cells are never reused; when they run low every space ends and a new first one begins. */

@@ -3,6 +3,7 @@
  * map any more, in the middle of its walk; and every allocation of it fails once.
  */
 #include <mm/copy.h>
+#include <mm/share.h>
 #include <mm/reclaim.h>
 #include <mm/swap.h>
 #include <tests/kernel/page_room.h>
@@ -21,7 +22,8 @@ static const unsigned page[] = { 0, 5, 6, 511, TABLE, TABLE + 100, TABLE + 101, 
 #define SLOTS (SWAP_GROUP_SLOTS + PAGES)
 #define PARENTS (SWAP_COUNT_SMALL - 1)
 
-struct family {
+struct forked {
+	bool shares; /* the run's strategy */
 	struct space *space[SWAP_COUNT_SMALL]; /* the first is the parent of all */
 	swap_slot_t slot[PAGES];
 	unsigned padding_count;
@@ -32,7 +34,7 @@ static va_t page_va(unsigned i)
 	return ROOM_PAGE(page[i]);
 }
 
-static void page_out(struct family *f, unsigned i)
+static void page_out(struct forked *f, unsigned i)
 {
 	struct pt_span span;
 
@@ -43,7 +45,7 @@ static void page_out(struct family *f, unsigned i)
 }
 
 /* Take slots until the next one is in the second group. */
-static void family_pad(struct family *f)
+static void family_pad(struct forked *f)
 {
 	swap_slot_t slot = 0;
 
@@ -60,9 +62,10 @@ static void family_pad(struct family *f)
  * A parent with all pages but one out. Two of its soft entries, in two groups, are counted up to
  * the brim by children that were forked when only these were out.
  */
-static bool family_open(struct family *f)
+static bool family_open(struct forked *f)
 {
-	*f = (struct family){ .padding_count = 0 };
+	*f = (struct forked){ .shares = fork_shares_tables };
+	fork_shares_tables = false; /* a shared fork would not look at soft entries */
 	if (!EXPECT_EQ(swap_init(SLOTS), 0))
 		return false;
 	f->space[0] = room_create(ROOM_PAGES, 0);
@@ -85,8 +88,9 @@ static bool family_open(struct family *f)
 	return true;
 }
 
-static void family_close(struct family *f)
+static void family_close(struct forked *f)
 {
+	fork_shares_tables = f->shares;
 	for (unsigned i = 0; i <= PARENTS; i++)
 		space_destroy(f->space[i]);
 	EXPECT_EQ(swap_used(), f->padding_count);
@@ -103,7 +107,7 @@ static bool is_starved(unsigned i)
 }
 
 /* Is every slot counted exactly so many times more than before the fork? */
-static bool counts_are(const struct family *f, unsigned forks)
+static bool counts_are(const struct forked *f, unsigned forks)
 {
 	for (unsigned i = 0; i < PAGES; i++) {
 		unsigned base = is_starved(i) ? SWAP_COUNT_SMALL : 1;
@@ -115,7 +119,7 @@ static bool counts_are(const struct family *f, unsigned forks)
 }
 
 /* Fork past the starved entries: each is copied once, wherever the walk was broken off. */
-static void check_fork(struct family *f)
+static void check_fork(struct forked *f)
 {
 	struct space *child = space_fork(f->space[0]);
 
@@ -133,7 +137,7 @@ static void check_fork(struct family *f)
 TEST(swap_fork, goes_on_where_count_room_ran_out)
 {
 	uint64_t free_before, breaks_before = copy_break_count;
-	struct family f;
+	struct forked f;
 
 	REQUIRE(family_open(&f));
 	EXPECT(counts_are(&f, 0));
@@ -158,7 +162,7 @@ TEST(swap_fork, no_count_room_undoes_everything)
 	unsigned failed_count = 0, reserve_count = 0;
 	struct space *child;
 	struct area *clone;
-	struct family f;
+	struct forked f;
 	uint64_t free_before;
 	int err;
 
@@ -195,7 +199,7 @@ TEST(swap_fork, a_failed_fork_leaves_nothing)
 {
 	struct space *child = NULL;
 	unsigned failed_count = 0;
-	struct family f;
+	struct forked f;
 	uint64_t free_before;
 
 	REQUIRE(family_open(&f));
