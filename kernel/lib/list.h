@@ -13,9 +13,9 @@ struct list {
 	struct list *next, *prev;
 };
 
-#define LIST_INIT(name)                                                                       \
-	{                                                                                      \
-		&(name), &(name)                                                               \
+#define LIST_INIT(name)          \
+	{                        \
+		&(name), &(name) \
 	}
 
 static inline void list_init(struct list *l)
@@ -46,15 +46,15 @@ static inline void list_remove(struct list *node)
 
 #define LIST_ENTRY(ptr, type, member) CONTAINER_OF(ptr, type, member)
 
-#define list_for_each(it, head, member)                                                       \
-	for (it = LIST_ENTRY((head)->next, __typeof__(*it), member); &it->member != (head);    \
+#define list_for_each(it, head, member)                                                     \
+	for (it = LIST_ENTRY((head)->next, __typeof__(*it), member); &it->member != (head); \
 	     it = LIST_ENTRY(it->member.next, __typeof__(*it), member))
 
 /* The same when the body may remove `it`; `tmp` is a second variable of its type. */
-#define list_for_each_safe(it, tmp, head, member)                                             \
-	for (it = LIST_ENTRY((head)->next, __typeof__(*it), member),                           \
-	    tmp = LIST_ENTRY(it->member.next, __typeof__(*it), member);                        \
-	     &it->member != (head);                                                            \
+#define list_for_each_safe(it, tmp, head, member)                       \
+	for (it = LIST_ENTRY((head)->next, __typeof__(*it), member),    \
+	    tmp = LIST_ENTRY(it->member.next, __typeof__(*it), member); \
+	     &it->member != (head);                                     \
 	     it = tmp, tmp = LIST_ENTRY(tmp->member.next, __typeof__(*tmp), member))
 
 #endif

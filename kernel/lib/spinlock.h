@@ -11,11 +11,10 @@
 #include <arch/cpu.h>
 #include <lib/compiler.h>
 
+/* All zero is unlocked. */
 struct spinlock {
 	uint32_t held;
 };
-
-#define SPINLOCK_INIT { 0 }
 
 static inline void spin_lock(struct spinlock *l)
 {

@@ -10,8 +10,8 @@
 #include <mm/frame_internal.h>
 
 static const char *const kind_name[FRAME_KIND_COUNT] = {
-	[FRAME_RESERVED] = "reserved", [FRAME_FREE] = "free",	[FRAME_TAIL] = "tail",
-	[FRAME_DATA] = "data",	       [FRAME_TABLE] = "table", [FRAME_KERNEL] = "kernel",
+	[FRAME_RESERVED] = "reserved", [FRAME_FREE] = "free",   [FRAME_TAIL] = "tail",
+	[FRAME_DATA] = "data",         [FRAME_TABLE] = "table", [FRAME_KERNEL] = "kernel",
 };
 
 void frame_bug(const struct frame *f, const char *what, const char *file, int line)
@@ -99,7 +99,9 @@ void frame_free_at(struct frame *f, const char *file, int line)
 	uint32_t edges = frame_edges(f);
 
 	if (UNLIKELY(edges != 1))
-		frame_bug(f, edges ? "frame_free: the block has other edges" :
-				     "frame_free: the block is not in use", file, line);
+		frame_bug(f,
+			  edges ? "frame_free: the block has other edges"
+				: "frame_free: the block is not in use",
+			  file, line);
 	frame_put_at(f, file, line);
 }

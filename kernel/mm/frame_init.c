@@ -11,8 +11,8 @@
 struct frame *frame_array;
 pfn_t frame_limit;
 
-#define ARRAY_SHARE 8            /* the array takes at most one such part of memory */
-#define ARRAY_LOW 0x100000ull    /* the first MiB is kept for what can only be there */
+#define ARRAY_SHARE 8              /* the array takes at most one such part of memory */
+#define ARRAY_LOW 0x100000ull      /* the first MiB is kept for what can only be there */
 #define PFN_LIMIT_MAX (1ull << 32) /* list links are 32 bits */
 
 static bool range_is_memory(const struct memmap_range *r)

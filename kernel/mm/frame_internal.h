@@ -76,8 +76,8 @@ void frame_bug(const struct frame *f, const char *what, const char *file, int li
 /* The block lost its last edge: poison it and put it on the lists. */
 void block_release(struct frame *f);
 /* Undo frame_get_at when it found the block not in use; the same for one edge less. */
-void frame_edge_bug(struct frame *f, uint32_t undo, const char *what, const char *file, int line)
-	NORETURN;
+void frame_edge_bug(struct frame *f, uint32_t undo, const char *what, const char *file,
+		    int line) NORETURN;
 
 #if PTOLEMY_TEST
 /* Fill a block that is about to be free. */

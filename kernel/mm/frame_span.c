@@ -43,8 +43,8 @@ static const char *span_fault(const struct frame *f, unsigned order)
  * Add `change` (1 or -1) to the edges of the one block at `f`.
  * Returns its order; *left is what it has then.
  */
-static unsigned block_change(struct frame *f, unsigned span_order, uint32_t change,
-			     uint32_t *left, const char *file, int line)
+static unsigned block_change(struct frame *f, unsigned span_order, uint32_t change, uint32_t *left,
+			     const char *file, int line)
 {
 	const char *fault;
 	unsigned order;

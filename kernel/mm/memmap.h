@@ -14,7 +14,8 @@
 
 #define MEMMAP_MAX 256
 
-enum memmap_kind { /* in rising order of care */
+/* In rising order of care. */
+enum memmap_kind {
 	MEMMAP_USABLE,
 	MEMMAP_RECLAIM, /* usable once it has been read (ACPI, boot information, modules) */
 	MEMMAP_RESERVED,

@@ -51,7 +51,7 @@ HOST_SRCS := $(filter-out $(HOST_SKIP) $(HOST_NEEDS_CPU),$(HOST_FOUND)) $(wildca
 HOST_ARGS := $(if $(TEST),'test=$(TEST)') $(if $(SEED),seed=$(SEED))
 HOST_DEADLINE ?= 600
 # The lines of a failed run worth showing at once.
-HOST_TROUBLE := ^ *not ok|\# [^ ]*:[0-9]+: failed|no test matches|Bail out|ERROR|runtime error|^ +\#[0-9]
+HOST_TROUBLE := ^ *not ok|:[0-9]+: failed|no test matches|Bail out|ERROR|runtime error|^ +\#[0-9]
 
 define host_variant
 HOST_OBJS_$(1) := $$(HOST_SRCS:%=$(BUILD)/host/$(1)/%.o)

@@ -55,8 +55,7 @@ int host_boot(const struct host_bank *bank, unsigned bank_count)
 
 	machine_forget();
 	for (unsigned i = 0; i < bank_count; i++)
-		memmap_add(&machine, bank[i].start, bank[i].bytes, MEMMAP_USABLE,
-			   HOST_ARENA_BYTES);
+		memmap_add(&machine, bank[i].start, bank[i].bytes, MEMMAP_USABLE, HOST_ARENA_BYTES);
 	memmap_add(&machine, 0, PAGE_SIZE, MEMMAP_RESERVED, HOST_ARENA_BYTES);
 	error = frame_init(&machine);
 	if (error)

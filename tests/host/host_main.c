@@ -53,8 +53,8 @@ static void read_options(int argc, char **argv)
 
 	line[0] = '\0';
 	for (int i = 1; i < argc && length < sizeof(line); i++)
-		length += (size_t)snprintf(line + length, sizeof(line) - length, "\"%s\" ",
-					   argv[i]);
+		length +=
+			(size_t)snprintf(line + length, sizeof(line) - length, "\"%s\" ", argv[i]);
 	options_parse(&options, line, report_option);
 	if (options.error_count || length >= sizeof(line)) {
 		fprintf(stderr, "usage: test [test=glob[,glob...]] [seed=n]\n");

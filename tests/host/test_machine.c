@@ -61,9 +61,9 @@ TEST(machine, small)
 // Memory above 4 GiB is used when there is enough below to describe it.
 TEST(machine, memory_above_a_hole)
 {
-	static const struct host_bank bank[] = {
-		{ 0, 640 * KIB }, { MIB, GIB - MIB }, { 4 * GIB, 512 * MIB }
-	};
+	static const struct host_bank bank[] = { { 0, 640 * KIB },
+						 { MIB, GIB - MIB },
+						 { 4 * GIB, 512 * MIB } };
 
 	EXPECT_EQ(host_boot(bank, ARRAY_SIZE(bank)), 0);
 	EXPECT_EQ(frame_limit, (4 * GIB + 512 * MIB) >> PAGE_SHIFT);
@@ -75,9 +75,9 @@ TEST(machine, memory_above_a_hole)
 // A little memory very high up is left unused, rather than most memory spent on the array.
 TEST(machine, far_memory_is_not_worth_its_array)
 {
-	static const struct host_bank bank[] = {
-		{ 0, 640 * KIB }, { MIB, 63 * MIB }, { 4 * GIB, 64 * MIB }
-	};
+	static const struct host_bank bank[] = { { 0, 640 * KIB },
+						 { MIB, 63 * MIB },
+						 { 4 * GIB, 64 * MIB } };
 
 	EXPECT_EQ(host_boot(bank, ARRAY_SIZE(bank)), 0);
 	EXPECT_EQ(frame_limit, 64 * MIB >> PAGE_SHIFT);

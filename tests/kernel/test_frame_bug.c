@@ -7,7 +7,7 @@
 
 /* Write to memory that is not ours, unseen by AddressSanitizer: that is what is being tested. */
 __attribute__((no_sanitize("address"))) static void stray_write(struct frame *f, size_t word,
-								 uint64_t value)
+								uint64_t value)
 {
 	*((volatile uint64_t *)pa_to_ptr(frame_to_pa(f)) + word) = value;
 }
@@ -134,13 +134,13 @@ TEST(frame_bug, fresh_memory_is_not_checked)
 }
 
 /* Put `wrong` where `*place` was, see that frame_check objects, and mend it. */
-#define EXPECT_DAMAGE_SEEN(place, wrong)                                                      \
-	do {                                                                                   \
-		__typeof__(place) *where_ = &(place);                                          \
-		saved = *where_;                                                               \
-		*where_ = (wrong);                                                             \
-		EXPECT_BUG(frame_check());                                                     \
-		*where_ = (__typeof__(place))saved;                                            \
+#define EXPECT_DAMAGE_SEEN(place, wrong)              \
+	do {                                          \
+		__typeof__(place) *where_ = &(place); \
+		saved = *where_;                      \
+		*where_ = (wrong);                    \
+		EXPECT_BUG(frame_check());            \
+		*where_ = (__typeof__(place))saved;   \
 	} while (0)
 
 // Damage to a block in use, to its tails and to reserved frames is seen.

@@ -96,8 +96,8 @@ static bool both_change(struct model *m, uint64_t start, uint64_t length, enum m
 	unsigned dropped_count = map.dropped_count;
 	uint64_t pa_limit = m->page_count * PAGE;
 	int want = model_change(m, start, length, kind, fill);
-	int got = fill ? memmap_add(&map, start, length, kind, pa_limit) :
-			 memmap_mark(&map, start, length, kind, pa_limit);
+	int got = fill ? memmap_add(&map, start, length, kind, pa_limit)
+		       : memmap_mark(&map, start, length, kind, pa_limit);
 
 	return got == want && map.dropped_count == dropped_count + (want != 0) && map_matches(m);
 }

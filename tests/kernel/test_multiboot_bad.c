@@ -61,9 +61,9 @@ TEST(multiboot_bad, small_payloads)
 	static const struct {
 		uint32_t type;
 		size_t bytes_min;
-	} known[] = { { 1, 0 },	  { 2, 0 },   { 3, 8 },	 { 4, 8 },  { 5, 0 },	  { 6, 8 },
-		      { 8, 0 },	  { 9, 0 },   { 12, 0 }, { 14, 20 }, { 15, 36 }, { 17, 8 },
-		      { 18, 0 },  { 20, 0 },  { 21, 0 }, { 99, 0 }, { ~0u, 0 } };
+	} known[] = { { 1, 0 },  { 2, 0 },  { 3, 8 },  { 4, 8 },   { 5, 0 },   { 6, 8 },
+		      { 8, 0 },  { 9, 0 },  { 12, 0 }, { 14, 20 }, { 15, 36 }, { 17, 8 },
+		      { 18, 0 }, { 20, 0 }, { 21, 0 }, { 99, 0 },  { ~0u, 0 } };
 	static const char zeros[40];
 
 	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
