@@ -168,10 +168,17 @@ image: $(BUILD)/ptolemy.iso
 # One commit, one image: every date in it is the commit's.
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2> /dev/null || echo 1000000000)
 
-$(BUILD)/ptolemy.iso: $(BUILD)/kernel.elf iso/grub.cfg tools/image.sh
+$(BUILD)/ptolemy.iso: $(BUILD)/kernel.elf
+$(BUILD)/firmware.iso: $(BUILD)/firmware.elf
+$(BUILD)/%.iso: iso/grub.cfg tools/image.sh
 	$(call say,ISO,$@)
-	$(Q)$(STRIP) -o $(BUILD)/kernel.stripped $<
-	$(Q)tools/image.sh $(BUILD)/kernel.stripped iso/grub.cfg $@
+	$(Q)$(STRIP) -o $@.kernel $(filter %.elf,$^)
+	$(Q)tools/image.sh $@.kernel iso/grub.cfg $@
+
+# For a test: the same kernel, entered from a firmware that left paging on.
+$(BUILD)/firmware.elf: $(BUILD)/linker.ld $(OBJECTS) $(BUILD)/obj/tests/boot/firmware.S.o \
+		$(BUILD)/ksyms_none.S.o
+	$(Q)$(link) -e firmware_entry
 
 # Changed when the way to compile changes; everything depends on it.
 FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS_64) $(CFLAGS_32) $(LDFLAGS) $(OBJECTS)
@@ -183,11 +190,12 @@ $(BUILD)/flags: FORCE
 # --- Using it
 
 export LA57 SMP MEM FIRMWARE CPU ACCEL CMDLINE QEMUFLAGS TEST SEED BOOTS BUILD READELF
-qemu := tools/qemu.sh $(BUILD)/ptolemy.iso
+IMAGE ?= ptolemy.iso
+qemu := tools/qemu.sh $(BUILD)/$(IMAGE)
 
 # The kernel leaves through QEMU's debug-exit device, which makes "all is well" a status of 33.
 .PHONY: run
-run: image
+run: $(BUILD)/$(IMAGE)
 	@$(qemu) -serial mon:stdio; status=$$?; case $$status in 0|33) ;; *) exit $$status ;; esac
 
 .PHONY: debug
@@ -195,7 +203,7 @@ debug: image kernel
 	@tools/debug.sh $(qemu)
 
 .PHONY: test
-test: image kernel
+test: image kernel $(BUILD)/firmware.iso
 	@tests/run
 
 .PHONY: check
