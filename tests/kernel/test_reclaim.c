@@ -27,7 +27,7 @@ static struct state state_of(const struct space *space, va_t va)
 
 	pt_find(&space->root, va, &v);
 	return (struct state){
-		.bits = v.bits,
+		.bits = ptv_raw(v),
 		.level = v.level,
 		.free_frames = frame_free_count(),
 		.used_slots = swap_used(),
