@@ -56,15 +56,20 @@ typedef struct {
 	unsigned level;
 } pt_t;
 
+/* `make check` compiles with this as an attribute that reports each use outside the formats. */
+#ifndef PT_FORMATS_ONLY
+#define PT_FORMATS_ONLY
+#endif
+
 /* A pointer to one entry. Only a format dereferences `slot`. */
 typedef struct {
-	void *slot;
+	void *slot PT_FORMATS_ONLY;
 	unsigned level;
 } ptp_t;
 
 /* The value of one entry. Only a format looks into `bits`. */
 typedef struct {
-	uint64_t bits;
+	uint64_t bits PT_FORMATS_ONLY;
 	unsigned level;
 } ptv_t;
 
