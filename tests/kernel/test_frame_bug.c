@@ -96,9 +96,9 @@ TEST(frame_bug, edges_do_not_overflow)
 // A write into a free block, to its first or last word or between, shows when it is handed out.
 TEST(frame_bug, poison_violation_is_caught)
 {
-	static const size_t words[] = { 0, 1, 255, 511 };
+	static const size_t words[] = { 0, 255, 511 };
 
-	for (unsigned order = 0; order <= 4; order++)
+	for (unsigned order = 0; order <= 4; order += 2)
 		for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
 			struct frame *f = frame_alloc(order, FRAME_DATA), *again;
 			size_t page = test_random() % block_frames(order);
