@@ -76,6 +76,7 @@ int frame_init(struct memmap *map)
 	pa_t pa;
 
 	memset(&buddy, 0, sizeof(buddy));
+	spin_init(&buddy.lock, LOCK_FRAMES);
 	frame_limit = 0;
 	if (limit > room)
 		limit = room;

@@ -22,7 +22,7 @@ struct pool {
 #define POOL_INIT(pool, type)                                                                 \
 	{                                                                                      \
 		.name = #type, .object_bytes = (sizeof(type) + 15) & ~15ull,                   \
-		.pages = LIST_INIT((pool).pages)                                               \
+		.lock = SPINLOCK_INIT(LOCK_POOL), .pages = LIST_INIT((pool).pages)             \
 	}
 
 /* A zeroed object, or NULL when there is no frame for it. */

@@ -39,7 +39,7 @@ static struct {
 	/* under lock, and all of slot and group but slot.frame, too */
 	uint64_t used_count;
 	uint32_t first_free;
-} swap = { .first_free = SLOT_NONE };
+} swap = { .lock = SPINLOCK_INIT(LOCK_SWAP), .first_free = SLOT_NONE };
 
 static void *frame_ptr(const struct frame *f)
 {

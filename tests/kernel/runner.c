@@ -14,6 +14,8 @@
  * Locking: one run at a time, on one CPU. Talks to: lib (printk, glob), mm/frame (the leak check).
  */
 #include <lib/glob.h>
+#include <lib/lock_check.h>
+#include <lib/preempt.h>
 #include <lib/printk.h>
 #include <lib/string.h>
 #include <mm/frame.h>
@@ -39,11 +41,6 @@ static struct {
 	uint64_t seed, state;
 } rng;
 
-static struct {
-	void *context[5]; /* __builtin_setjmp's */
-	bool expected;
-} bug;
-
 void test_note(const char *fmt, ...)
 {
 	__builtin_va_list args;
@@ -58,10 +55,10 @@ void test_note(const char *fmt, ...)
 bool test_check(bool ok, const char *file, int line, const char *expr, uint64_t left,
 		uint64_t right)
 {
-	current.checks++;
+	__atomic_fetch_add(&current.checks, 1, __ATOMIC_RELAXED);
 	if (ok)
 		return true;
-	current.failures++;
+	__atomic_fetch_add(&current.failures, 1, __ATOMIC_RELAXED);
 	if (left || right)
 		test_note("%s:%d: failed: %s (%#lx, %#lx)", file, line, expr, left, right);
 	else
@@ -81,22 +78,47 @@ void test_skip(const char *fmt, ...)
 
 void **test_bug_begin(void)
 {
-	bug.expected = true;
-	return bug.context;
+	struct cpu_local *local = cpu_local();
+	struct context *c = local->context;
+
+	c->bug_expected = true;
+	c->bug_held_count = c->held_count;
+	c->bug_preempt_count = local->preempt_count;
+	c->bug_irq_depth = local->irq_depth;
+	c->bug_irq_enabled = arch_irq_enabled();
+	return c->bug_jump;
 }
 
 void test_bug_end(void)
 {
-	bug.expected = false;
+	cpu_local()->context->bug_expected = false;
+}
+
+/* Make it as if what is abandoned had never held a lock nor disabled anything. */
+static void undo_abandoned(const struct context *c)
+{
+	struct cpu_local *local = cpu_local();
+
+	preempt_disable(); /* releasing a lock must not let others run yet */
+	lock_release_abandoned(c->bug_held_count);
+	local->preempt_count = c->bug_preempt_count;
+	if (c->bug_irq_enabled)
+		arch_irq_enable();
+	else
+		arch_irq_disable();
 }
 
 void test_bug_hit(const char *file, int line, const char *expr)
 {
+	struct context *c = cpu_local()->context;
+
 	(void)file;
 	(void)line;
 	(void)expr;
-	if (bug.expected)
-		__builtin_longjmp(bug.context, 1);
+	if (!c->bug_expected || c->bug_irq_depth != cpu_local()->irq_depth)
+		return;
+	undo_abandoned(c);
+	__builtin_longjmp(c->bug_jump, 1);
 }
 
 /* splitmix64: any seed is as good as any other. */

@@ -5,6 +5,7 @@
  * Locking: none; a CPU sets up itself, the boot CPU first. Talks to: trap_entry.S.
  */
 #include <arch/image.h>
+#include <lib/context.h>
 
 #include "percpu.h"
 
@@ -35,7 +36,10 @@ struct PACKED table_register {
 extern const uint8_t trap_stubs[];
 
 static struct gate idt[256] ALIGNED(4096);
-static struct cpu boot_cpu;
+unsigned cpu_online_count = 1;
+
+static struct context boot_context;
+static struct cpu boot_cpu = { .local.context = &boot_context };
 static struct ist_stack boot_ist_stack[IST_COUNT];
 
 static void idt_set_gate(unsigned vector, uint8_t ist, uint8_t type)
@@ -106,7 +110,7 @@ void cpu_load_descriptors(struct cpu *cpu, struct ist_stack *stack)
 	struct table_register gdtr = { sizeof(cpu->gdt) - 1, (uint64_t)cpu->gdt };
 	struct table_register idtr = { sizeof(idt) - 1, (uint64_t)idt };
 
-	cpu->self = cpu;
+	cpu->local.self = &cpu->local;
 	fill_gdt(cpu);
 	fill_tss(cpu, stack);
 	__asm__ volatile("lgdt %0" : : "m"(gdtr));
@@ -121,11 +125,6 @@ void cpu_init_boot(void)
 {
 	idt_init();
 	cpu_load_descriptors(&boot_cpu, boot_ist_stack);
-}
-
-unsigned cpu_index(void)
-{
-	return this_cpu()->index;
 }
 
 const void *cpu_guard_page(unsigned i)

@@ -48,21 +48,17 @@ struct trap_catch {
 #define TRAP_CATCH_MAX 8
 
 struct cpu {
-	struct cpu *self; /* at offset 0: how this_cpu finds it */
-	unsigned index;
+	struct cpu_local local; /* what everybody may know; GS base points at it */
 	unsigned catch_count;
 	struct trap_catch catch[TRAP_CATCH_MAX]; /* the innermost comes last */
 	uint64_t gdt[GDT_ENTRIES];
 	struct tss tss;
 };
-_Static_assert(offsetof(struct cpu, self) == 0, "this_cpu and trap_entry.S count on it");
+_Static_assert(offsetof(struct cpu, local) == 0, "this_cpu counts on it");
 
 ALWAYS_INLINE struct cpu *this_cpu(void)
 {
-	struct cpu *cpu;
-
-	__asm__ volatile("mov %%gs:0, %0" : "=r"(cpu));
-	return cpu;
+	return (struct cpu *)cpu_local();
 }
 
 /* One stack with an unmapped page below it. */

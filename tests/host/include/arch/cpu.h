@@ -1,27 +1,45 @@
 /*
- * The fake CPU: no interrupts to hold back, nothing to identify. Replaces the CPU's header of the
+ * The fake CPU: no interrupts that come, nothing to identify. Replaces the CPU's header of the
  * same name, as far as code that runs on the host needs it.
  */
 #ifndef ARCH_CPU_H
 #define ARCH_CPU_H
 
+#include <arch/cpu_local.h>
 #include <lib/compiler.h>
 
 #define CPU_MAX 255
 
+#define RFLAGS_IF (1u << 9)
+
+/* Interrupts: there are none, but who has them disabled is known, for the locks' rules. */
+ALWAYS_INLINE bool arch_irq_enabled(void)
+{
+	return !cpu_local()->irq_disabled;
+}
+
+ALWAYS_INLINE void arch_irq_enable(void)
+{
+	cpu_local()->irq_disabled = false;
+}
+
+ALWAYS_INLINE void arch_irq_disable(void)
+{
+	cpu_local()->irq_disabled = true;
+}
+
 ALWAYS_INLINE uint64_t arch_irq_save(void)
 {
-	return 0;
+	uint64_t flags = arch_irq_enabled() ? RFLAGS_IF : 0;
+
+	arch_irq_disable();
+	return flags;
 }
 
 ALWAYS_INLINE void arch_irq_restore(uint64_t flags)
 {
-	(void)flags;
-}
-
-ALWAYS_INLINE unsigned cpu_index(void)
-{
-	return 0;
+	if (flags & RFLAGS_IF)
+		arch_irq_enable();
 }
 
 /* The C library's, which freestanding code has no header for. */

@@ -8,6 +8,7 @@
 #ifndef ARCH_CPU_H
 #define ARCH_CPU_H
 
+#include <arch/cpu_local.h>
 #include <lib/compiler.h>
 
 #define CPU_MAX 255 /* what xAPIC ids can tell apart */
@@ -27,13 +28,8 @@
 #define MSR_KERNEL_GS_BASE 0xc0000102
 #define EFER_NXE (1u << 11)
 
-/* What a CPU has of its own; the whole is known to arch only (percpu.h). */
-struct cpu;
-
 /* Set up the calling CPU's descriptors, stacks and struct cpu; index 0 is the boot CPU. */
 void cpu_init_boot(void);
-/* The number of the calling CPU: 0 ... CPU_MAX - 1. */
-unsigned cpu_index(void);
 /* The pages of the image that must not be mapped, so that overflowing a stack of the boot CPU above
  * one of them traps. Returns the i-th, NULL past the last. */
 const void *cpu_guard_page(unsigned i);
@@ -69,6 +65,11 @@ ALWAYS_INLINE uint64_t arch_read_flags(void)
 
 	__asm__ volatile("pushfq; pop %0" : "=r"(flags) : : "memory");
 	return flags;
+}
+
+ALWAYS_INLINE bool arch_irq_enabled(void)
+{
+	return arch_read_flags() & RFLAGS_IF;
 }
 
 /* In every loop that waits for another CPU or for a device. */

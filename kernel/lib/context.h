@@ -1,0 +1,60 @@
+/*
+ * What a thread of execution carries with it for lib and the tests: the locks it holds and the bug
+ * it expects. In a build without tests: nothing.
+ *
+ * cpu_local()->context is that of the code which runs; a change of threads changes it. An interrupt
+ * uses that of the thread it interrupted.
+ * Locking: its own thread's, interrupts disabled; others only look, when all is lost.
+ */
+#ifndef LIB_CONTEXT_H
+#define LIB_CONTEXT_H
+
+#include <arch/cpu.h>
+#include <lib/compiler.h>
+
+#define LOCK_HELD_MAX 16
+
+/* Where a lock was taken, or somebody wanted to sleep. */
+struct lock_site {
+	const char *file;
+	int line;
+};
+
+#if PTOLEMY_TEST
+#define LOCK_SITE                                                             \
+	({                                                                    \
+		static const struct lock_site site_ = { __FILE__, __LINE__ }; \
+		&site_;                                                       \
+	})
+#else
+#define LOCK_SITE ((const struct lock_site *)NULL)
+#endif
+
+/* What the lock is and how it is held: a struct spinlock, a bare word, a struct rwlock. */
+enum lock_mode { LOCK_SPIN, LOCK_WORD, LOCK_READ, LOCK_WRITE };
+
+struct lock_held {
+	void *lock;
+	const struct lock_site *site;
+	uint8_t class; /* enum lock_class */
+	uint8_t nesting;
+	uint8_t mode; /* enum lock_mode */
+};
+
+struct context {
+#if PTOLEMY_TEST
+	unsigned held_count;
+	struct lock_held held[LOCK_HELD_MAX]; /* in the order they were taken */
+	struct lock_held wanted;              /* what it waits for; lock is NULL if nothing */
+
+	bool bug_expected; /* by EXPECT_BUG, which also fills the rest */
+	void *bug_jump[5]; /* __builtin_setjmp's */
+	/* and what was true when the expectation began, to be made true again */
+	unsigned bug_held_count, bug_preempt_count, bug_irq_depth;
+	bool bug_irq_enabled;
+#else
+	char nothing;
+#endif
+};
+
+#endif

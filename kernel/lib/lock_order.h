@@ -1,0 +1,39 @@
+/*
+ * The lock order: the one list of all lock classes, the outermost first.
+ *
+ * Whoever holds a lock may take only locks of classes further down; of one class only one, except by
+ * spin_lock_nested, whose nesting level then decides. lock_check.c verifies that in test builds,
+ * at every lock that is taken, whether or not another CPU is there to collide with.
+ *
+ *   SLEEP   its holder may sleep and be preempted (rwlock.h); before all spin locks, of necessity
+ *   IRQ     interrupt handlers take it: taken with interrupts disabled, everywhere
+ *   (none)  a spin lock; never taken in an interrupt
+ */
+#ifndef LIB_LOCK_ORDER_H
+#define LIB_LOCK_ORDER_H
+
+#define LOCK_FLAG_SLEEP 1u
+#define LOCK_FLAG_IRQ 2u
+
+/*        class        flags */
+#define LOCK_ORDER(X)                                                                     \
+	X(TEST_SLEEP, LOCK_FLAG_SLEEP) /* for tests of the locks themselves */            \
+	X(TEST_SLEEP_INNER, LOCK_FLAG_SLEEP)                                              \
+	X(AREAS, LOCK_FLAG_SLEEP)  /* a space's areas */                                  \
+	X(KSPACE, LOCK_FLAG_SLEEP) /* the kernel's own areas */                           \
+	X(TEST_OUTER, 0)                                                                  \
+	X(TABLE, 0) /* one page table; in a fork the child's nests inside the parent's */ \
+	X(SWAP, 0)                                                                        \
+	X(POOL, 0)                                                                        \
+	X(TEST_INNER, 0)                                                                  \
+	X(TEST_IRQ, LOCK_FLAG_IRQ)                                                        \
+	X(FRAMES, LOCK_FLAG_IRQ)    /* the frame allocator's lists */                     \
+	X(RUN_QUEUE, LOCK_FLAG_IRQ) /* threads are woken with whatever held */
+
+#define LOCK_ORDER_ENUM(name, flags) LOCK_##name,
+enum lock_class {
+	LOCK_UNDECLARED, /* a lock that nobody has initialised: a bug */
+	LOCK_ORDER(LOCK_ORDER_ENUM) LOCK_CLASS_COUNT,
+};
+
+#endif

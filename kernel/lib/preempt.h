@@ -1,0 +1,53 @@
+/*
+ * Keeping the CPU: while preemption is disabled no other thread runs on it.
+ *
+ * Threads are preempted whenever the count is zero and interrupts are enabled. Spin locks disable
+ * preemption; so does whoever must not be interrupted half way through what is the CPU's own.
+ * Calls nest. Declared here, for lib and mm to call downwards; proc/sched.c is behind it.
+ */
+#ifndef LIB_PREEMPT_H
+#define LIB_PREEMPT_H
+
+#include <arch/cpu.h>
+#include <lib/context.h>
+
+/* Let another thread run if one should and the caller may be preempted; else do nothing. */
+void preempt_schedule(void);
+/* Let every other thread of this CPU that is ready run first. The caller may sleep. */
+void preempt_yield(void);
+
+/* Should the caller stop at the next convenient point to let another thread run? */
+static inline bool need_resched(void)
+{
+	return CPU_LOCAL_READ(need_resched);
+}
+
+static inline void preempt_disable(void)
+{
+	cpu_local_inc_preempt();
+}
+
+static inline void preempt_enable(void)
+{
+	if (cpu_local_dec_preempt() && UNLIKELY(need_resched()))
+		preempt_schedule();
+}
+
+/* Set once there are threads: from then on whoever may sleep has interrupts enabled. */
+extern bool preempt_active;
+
+/*
+ * Say that what follows may sleep: a bug (that names file:line) where preemption is disabled, in an
+ * interrupt, or with interrupts disabled. Checked in test builds.
+ */
+#define might_sleep() might_sleep_at(LOCK_SITE)
+#if PTOLEMY_TEST
+void might_sleep_at(const struct lock_site *site);
+#else
+static inline void might_sleep_at(const struct lock_site *site)
+{
+	(void)site;
+}
+#endif
+
+#endif

@@ -1,0 +1,155 @@
+/*
+ * Reader/writer locks, see rwlock.h.
+ *
+ * A CPU's slots are written by that CPU alone, with preemption disabled. Which of several equal
+ * slots a reader clears does not matter: they, and the overflow, add up to the readers there are.
+ */
+#include <lib/rwlock.h>
+
+#define SLOTS_PER_CPU 8 /* a cache line */
+
+static struct ALIGNED(64) {
+	struct rwlock *lock[SLOTS_PER_CPU];
+} readers[CPU_MAX];
+
+/* ---- Slots. ---- */
+
+static struct rwlock **find_slot(const struct rwlock *content)
+{
+	struct rwlock **slot = readers[cpu_index()].lock;
+
+	for (unsigned i = 0; i < SLOTS_PER_CPU; i++)
+		if (READ_ONCE(slot[i]) == content)
+			return &slot[i];
+	return NULL;
+}
+
+/* Be counted as a reader, before anything that is read afterwards. */
+static void enter(struct rwlock *l)
+{
+	struct rwlock **slot = find_slot(NULL);
+
+	if (slot)
+		(void)__atomic_exchange_n(slot, l, __ATOMIC_SEQ_CST);
+	else
+		__atomic_fetch_add(&l->overflow, 1, __ATOMIC_SEQ_CST);
+}
+
+static void leave(struct rwlock *l)
+{
+	struct rwlock **slot = find_slot(l);
+
+	if (slot)
+		__atomic_store_n(slot, NULL, __ATOMIC_RELEASE);
+	else
+		__atomic_fetch_sub(&l->overflow, 1, __ATOMIC_RELEASE);
+}
+
+static bool has_readers(const struct rwlock *l)
+{
+	for (unsigned cpu = 0; cpu < cpu_count(); cpu++)
+		for (unsigned i = 0; i < SLOTS_PER_CPU; i++)
+			if (__atomic_load_n(&readers[cpu].lock[i], __ATOMIC_ACQUIRE) == l)
+				return true;
+	return __atomic_load_n(&l->overflow, __ATOMIC_ACQUIRE) != 0;
+}
+
+/* ---- Readers. ---- */
+
+static bool try_read(struct rwlock *l)
+{
+	bool taken;
+
+	if (READ_ONCE(l->writer))
+		return false;
+	preempt_disable();
+	enter(l);
+	taken = !__atomic_load_n(&l->writer, __ATOMIC_SEQ_CST);
+	if (!taken)
+		leave(l);
+	preempt_enable();
+	return taken;
+}
+
+void rw_read_lock_at(struct rwlock *l, unsigned nesting, const struct lock_site *site)
+{
+	might_sleep_at(site);
+	lock_check_want(l, l->class, nesting, LOCK_READ, site);
+	while (UNLIKELY(!try_read(l))) {
+		__atomic_fetch_add(&l->waiting, 1, __ATOMIC_RELAXED);
+		while (READ_ONCE(l->writer))
+			preempt_yield();
+		__atomic_fetch_sub(&l->waiting, 1, __ATOMIC_RELAXED);
+	}
+	lock_check_taken(l, l->class, nesting, LOCK_READ, site);
+}
+
+bool rw_read_trylock_at(struct rwlock *l, const struct lock_site *site)
+{
+	lock_check_context(l, l->class, site);
+	if (!try_read(l))
+		return false;
+	lock_check_taken(l, l->class, 0, LOCK_READ, site);
+	return true;
+}
+
+void rw_read_unlock_at(struct rwlock *l, const struct lock_site *site)
+{
+	lock_check_release(l, l->class, LOCK_READ, site);
+	preempt_disable();
+	leave(l);
+	preempt_enable();
+}
+
+/* ---- Writers. ---- */
+
+static bool try_announce(struct rwlock *l)
+{
+	uint32_t none = 0;
+
+	return __atomic_compare_exchange_n(&l->writer, &none, cpu_index() + 1, false,
+					   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+}
+
+static void announce(struct rwlock *l)
+{
+	if (LIKELY(try_announce(l)))
+		return;
+	__atomic_fetch_add(&l->waiting, 1, __ATOMIC_RELAXED);
+	while (!try_announce(l))
+		preempt_yield();
+	__atomic_fetch_sub(&l->waiting, 1, __ATOMIC_RELAXED);
+}
+
+void rw_write_lock_at(struct rwlock *l, unsigned nesting, const struct lock_site *site)
+{
+	might_sleep_at(site);
+	lock_check_want(l, l->class, nesting, LOCK_WRITE, site);
+	announce(l);
+	if (has_readers(l)) {
+		__atomic_fetch_add(&l->waiting, 1, __ATOMIC_RELAXED);
+		while (has_readers(l))
+			preempt_yield();
+		__atomic_fetch_sub(&l->waiting, 1, __ATOMIC_RELAXED);
+	}
+	lock_check_taken(l, l->class, nesting, LOCK_WRITE, site);
+}
+
+bool rw_write_trylock_at(struct rwlock *l, const struct lock_site *site)
+{
+	lock_check_context(l, l->class, site);
+	if (!try_announce(l))
+		return false;
+	if (has_readers(l)) {
+		__atomic_store_n(&l->writer, 0, __ATOMIC_RELEASE);
+		return false;
+	}
+	lock_check_taken(l, l->class, 0, LOCK_WRITE, site);
+	return true;
+}
+
+void rw_write_unlock_at(struct rwlock *l, const struct lock_site *site)
+{
+	lock_check_release(l, l->class, LOCK_WRITE, site);
+	__atomic_store_n(&l->writer, 0, __ATOMIC_RELEASE);
+}

@@ -1,0 +1,43 @@
+/*
+ * What each CPU has of its own: here a thread of the host is a CPU. Replaces the CPU's header of the
+ * same name.
+ */
+#ifndef ARCH_CPU_LOCAL_H
+#define ARCH_CPU_LOCAL_H
+
+#include <lib/compiler.h>
+
+struct context;
+
+struct cpu_local {
+	uint32_t index, preempt_count, irq_depth, need_resched;
+	bool irq_disabled;
+	struct context *context;
+};
+
+/* The calling thread's; host_sched.c. */
+struct cpu_local *cpu_local(void);
+
+#define CPU_LOCAL_READ(field) (cpu_local()->field)
+
+static inline unsigned cpu_index(void)
+{
+	return cpu_local()->index;
+}
+
+static inline unsigned cpu_count(void)
+{
+	return 1;
+}
+
+static inline void cpu_local_inc_preempt(void)
+{
+	cpu_local()->preempt_count++;
+}
+
+static inline bool cpu_local_dec_preempt(void)
+{
+	return --cpu_local()->preempt_count == 0;
+}
+
+#endif
