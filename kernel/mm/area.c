@@ -1,8 +1,8 @@
 /*
  * Areas: the sorted list of a space, and objects, the memory that shared areas and modules show.
  *
- * Invariant: areas are in the list by rising start and do not overlap. Locking: the space's operation.
- * Talks to: frame (objects' pages), pool.
+ * Invariant: areas are in the list by rising start and do not overlap. Locking: the space's
+ * operation. Talks to: frame (objects' pages), pool.
  */
 #include <lib/printk.h>
 #include <lib/string.h>
@@ -140,7 +140,8 @@ static void area_divide_books(const struct space *space, struct area *area, va_t
 	bool count_lower = va - area->start < area->end - va;
 	int64_t part[MAPPED_KIND_COUNT];
 
-	area_recount(space, area, count_lower ? area->start : va, count_lower ? va : area->end, part);
+	area_recount(space, area, count_lower ? area->start : va, count_lower ? va : area->end,
+		     part);
 	for (unsigned i = 0; i < MAPPED_KIND_COUNT; i++) {
 		upper[i] = count_lower ? area->mapped[i] - part[i] : part[i];
 		area->mapped[i] -= upper[i];

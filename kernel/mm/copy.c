@@ -1,12 +1,13 @@
 /*
  * copy_page_range: every leaf is copied that the strategy has not shared already (share.c).
  *
- * The walk goes over the source; the destination's tables follow it level by level, so an entry and its
- * copy have the same index. The walk can be broken off at any bottom table (to give others the CPU) or
- * at a soft entry (to get count room without locks) and goes on from its va: nothing is kept across
- * a break but that address.
+ * The walk goes over the source; the destination's tables follow it level by level, so an entry and
+ * its copy have the same index. The walk can be broken off at any bottom table (to give others the
+ * CPU) or at a soft entry (to get count room without locks) and goes on from its va: nothing is
+ * kept across a break but that address.
  *
- * Locking: source and destination are each in one operation. Talks to: space, flush, notifier, swap.
+ * Locking: source and destination are each in one operation. Talks to: space, flush, notifier,
+ * swap.
  */
 #include <lib/printk.h>
 #include <lib/string.h>
@@ -24,9 +25,9 @@ struct copy {
 	pt_t table[PT_LEVEL_MAX]; /* the destination's, by level, where the walk is */
 	pt_attr_t keep;           /* attributes that leaves keep in both spaces */
 	bool cow;
-	unsigned live;            /* entries written to table[0] and not booked yet */
-	unsigned since_break;     /* bottom tables */
-	swap_slot_t starved;      /* -ENOSPC: the slot that needs count room */
+	unsigned live;        /* entries written to table[0] and not booked yet */
+	unsigned since_break; /* bottom tables */
+	swap_slot_t starved;  /* -ENOSPC: the slot that needs count room */
 };
 
 /* The destination's entry that corresponds to the one under the walker. */

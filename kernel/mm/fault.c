@@ -72,7 +72,8 @@ static int fault_reach(struct fault *f)
 	return err;
 }
 
-/* The entry gets its leaf; what was there (none, zero page, soft, old page) is booked out by the caller. */
+/* The entry gets its leaf; what was there (none, zero page, soft, old page) is booked out by the
+ * caller. */
 static ptv_t fault_install(struct fault *f, pa_t pa, pt_attr_t attr, enum mapped_kind kind)
 {
 	area_account(f->area, kind, fault_pages(f));
@@ -159,7 +160,8 @@ static int fault_swap_in(struct fault *f)
 	return 0;
 }
 
-/* After the entry changed from old to something that says less or elsewhere: flush, tell, let go. */
+/* After the entry changed from old to something that says less or elsewhere: flush, tell, let go.
+ */
 static void fault_replaced(struct fault *f, ptv_t old)
 {
 	va_t start = f->va & ~pt_mask(old.level);
@@ -179,8 +181,9 @@ static int fault_reuse(struct fault *f)
 {
 	ptv_t v = f->v;
 
-	while (ptv_is_leaf(v) && !ptp_compare_exchange(f->p, &v,
-						       ptv_make_leaf(ptv_pa(v), ptv_attr(v) | fault_attr(f), v.level)))
+	while (ptv_is_leaf(v) &&
+	       !ptp_compare_exchange(
+		       f->p, &v, ptv_make_leaf(ptv_pa(v), ptv_attr(v) | fault_attr(f), v.level)))
 		;
 	f->result = FAULT_REUSED;
 	return 0;
@@ -191,7 +194,8 @@ static int fault_copy(struct fault *f)
 {
 	unsigned order = f->p.level * PT_TABLE_BITS;
 	bool zero = ptv_attr(f->v) & PT_DEVMAP;
-	struct frame *copy = zero ? frame_alloc_zeroed(0, FRAME_DATA) : frame_alloc(order, FRAME_DATA);
+	struct frame *copy = zero ? frame_alloc_zeroed(0, FRAME_DATA)
+				  : frame_alloc(order, FRAME_DATA);
 	ptv_t old;
 
 	if (!copy && order) { /* no block that large: copy one small page of it */
@@ -226,7 +230,8 @@ static int fault_leaf(struct fault *f)
 	if (attr & PT_DEVMAP)
 		return fault_copy(f); /* the zero page */
 	frame = pa_to_frame(ptv_pa(f->v));
-	return frame_span_exclusive(frame, f->p.level * PT_TABLE_BITS) ? fault_reuse(f) : fault_copy(f);
+	return frame_span_exclusive(frame, f->p.level * PT_TABLE_BITS) ? fault_reuse(f)
+								       : fault_copy(f);
 }
 
 static int fault_resolve(struct fault *f)

@@ -18,8 +18,8 @@ enum fault_result {
 /*
  * Make one access (PT_R, PT_W or PT_X) to va legal, if the area there allows it.
  *
- * Returns 0, -EFAULT (no area, or it lacks the right), -ENOMEM (nothing changed that the space could
- * tell).
+ * Returns 0, -EFAULT (no area, or it lacks the right), -ENOMEM (nothing changed that the space
+ * could tell).
  */
 int space_fault(struct space *space, va_t va, pt_attr_t access);
 

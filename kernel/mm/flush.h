@@ -7,9 +7,9 @@
  *   ... change entries; flush_add_range, flush_add_frame, flush_add_table ...
  *   flush_end(&b);             // flushes, then gives the frames back
  *
- * Past FLUSH_PAGES_MAX pages the whole space is flushed instead of page by page. A batch that is full
- * flushes on its own and goes on. A batch that is not ended before its storage goes away is a bug
- * (flush_end clears the magic; flush_begin on a live batch asserts).
+ * Past FLUSH_PAGES_MAX pages the whole space is flushed instead of page by page. A batch that is
+ * full flushes on its own and goes on. A batch that is not ended before its storage goes away is a
+ * bug (flush_end clears the magic; flush_begin on a live batch asserts).
  *
  * Locking: a batch belongs to one operation on one CPU. Talks to: arch/mmu, frame.
  */
@@ -19,7 +19,6 @@
 #include <mm/frame.h>
 #include <mm/pt/pt_types.h>
 
-
 #define FLUSH_PAGES_MAX 32
 #define FLUSH_FRAMES_MAX 64
 
@@ -27,11 +26,11 @@ struct space;
 
 struct pt_batch {
 	uint32_t magic;
-	bool pending;          /* something is stale */
-	bool tables;           /* a table became unreachable: paging-structure caches too */
-	va_t start, last;      /* the stale range, inclusive; only if pending */
-	uint64_t step;         /* smallest leaf in it, bytes */
-	struct space *space;   /* whose translations; NULL: the kernel's, in every space */
+	bool pending;        /* something is stale */
+	bool tables;         /* a table became unreachable: paging-structure caches too */
+	va_t start, last;    /* the stale range, inclusive; only if pending */
+	uint64_t step;       /* smallest leaf in it, bytes */
+	struct space *space; /* whose translations; NULL: the kernel's, in every space */
 	unsigned frame_count;
 	struct {
 		struct frame *frame;

@@ -9,7 +9,6 @@ struct space kernel_space;
 static struct family kernel_family;
 pa_t zero_page;
 
-
 /* ---- The top table in every space. ---- */
 
 /* Bring one top table up to date; the kernel's own is the reference. */
@@ -75,7 +74,8 @@ void kspace_init_root(void)
 		panic("no memory for the kernel's top table");
 	zero_page = frame_to_pa(zero);
 	k->root.keep_level = top;
-	/* The dynamic range begins in every space from the start; what it adds comes by kspace_sync. */
+	/* The dynamic range begins in every space from the start; what it adds comes by
+	 * kspace_sync. */
 	if (pt_reserve(&k->root, DYNAMIC_BASE, DYNAMIC_BASE + PAGE_SIZE, top - 1))
 		panic("no memory for the dynamic range");
 	list_init(&k->areas);
@@ -110,7 +110,8 @@ static struct area *kspace_add_area(uint64_t bytes, enum area_kind kind, pa_t pa
 	struct area *area;
 
 	model.start = space_find_gap(&kernel_space, bytes + 2 * PAGE_SIZE, PAGE_SIZE, DYNAMIC_BASE,
-				     DYNAMIC_END) + PAGE_SIZE;
+				     DYNAMIC_END) +
+		      PAGE_SIZE;
 	model.end = model.start + bytes;
 	if (model.start == PAGE_SIZE || area_insert(&kernel_space, &model, &area))
 		return NULL;

@@ -5,7 +5,8 @@
  * other space's top table, and the tables below them are never freed (root.keep_level), so a new
  * entry reaches all spaces by kspace_sync and an old one never changes.
  *
- * Locking: one operation on the kernel space at a time. Talks to: space, frame, arch/mmu, boot_info.
+ * Locking: one operation on the kernel space at a time. Talks to: space, frame, arch/mmu,
+ * boot_info.
  */
 #ifndef MM_KSPACE_H
 #define MM_KSPACE_H
@@ -18,7 +19,8 @@ extern struct space kernel_space;
  * Build the kernel's tables from the memory map, switch to them, take the boot tables and the boot
  * code back, and give the memory that the boot tables did not reach to the allocator.
  *
- * The frame allocator must hold the usable memory below BOOT_MAP_BYTES. Panics if that is not enough.
+ * The frame allocator must hold the usable memory below BOOT_MAP_BYTES. Panics if that is not
+ * enough.
  */
 struct memmap;
 void kspace_init_root(void); /* the first step alone: an empty root and the zero page */
@@ -29,8 +31,9 @@ void kspace_attach(struct space *s);
 void kspace_detach(struct space *s);
 
 /*
- * Bring every space's top table up to date for [start, last]. An entry that is there but different is
- * a bug (it was caught). Needed after anything that may have added a table to the kernel's top table.
+ * Bring every space's top table up to date for [start, last]. An entry that is there but different
+ * is a bug (it was caught). Needed after anything that may have added a table to the kernel's top
+ * table.
  */
 void kspace_sync(va_t start, va_t last);
 

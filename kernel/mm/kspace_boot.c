@@ -2,7 +2,8 @@
  * From the boot tables to the kernel's own: the direct map, the image with exact rights, and the
  * memory that this sets free. Runs once, on the boot CPU, before there is anything to race with.
  *
- * Invariant: nothing here writes an entry; the library does. Talks to: memmap, frame, arch (image, cpu).
+ * Invariant: nothing here writes an entry; the library does. Talks to: memmap, frame, arch (image,
+ * cpu).
  */
 #include <arch/cpu.h>
 #include <arch/image.h>

@@ -1,8 +1,8 @@
 /*
  * Pools: many small objects of one size, in frames that go back when their last object does.
  *
- * A pool page starts with its header; objects follow. Invariant: pages with room are in the pool's list,
- * full ones are not. Locking: the pool's lock. Talks to: frame.
+ * A pool page starts with its header; objects follow. Invariant: pages with room are in the pool's
+ * list, full ones are not. Locking: the pool's lock. Talks to: frame.
  */
 #ifndef MM_POOL_H
 #define MM_POOL_H
@@ -19,10 +19,10 @@ struct pool {
 	uint64_t used_count;
 };
 
-#define POOL_INIT(pool, type)                                                                 \
-	{                                                                                      \
-		.name = #type, .object_bytes = (sizeof(type) + 15) & ~15ull,                   \
-		.lock = SPINLOCK_INIT(LOCK_POOL), .pages = LIST_INIT((pool).pages)             \
+#define POOL_INIT(pool, type)                                                      \
+	{                                                                          \
+		.name = #type, .object_bytes = (sizeof(type) + 15) & ~15ull,       \
+		.lock = SPINLOCK_INIT(LOCK_POOL), .pages = LIST_INIT((pool).pages) \
 	}
 
 /* A zeroed object, or NULL when there is no frame for it. */

@@ -1,12 +1,13 @@
 /*
  * Shared tables; see share.h for what they are and why it is right.
  *
- * Order matters in one place: a space that leaves a table behind flushes its own CPUs first and drops
- * its edge after. A paging-structure cache may still lead through the old table, and as soon as the other side
- * owns it alone that side may write through it.
+ * Order matters in one place: a space that leaves a table behind flushes its own CPUs first and
+ * drops its edge after. A paging-structure cache may still lead through the old table, and as soon
+ * as the other side owns it alone that side may write through it.
  *
- * Locking: the operation on the space that is changed; a table that others may see is only read, but for
- * W bits, which may be cleared by anyone (they have no effect there). Talks to: frame, flush, swap.
+ * Locking: the operation on the space that is changed; a table that others may see is only read,
+ * but for W bits, which may be cleared by anyone (they have no effect there). Talks to: frame,
+ * flush, swap.
  */
 #include <lib/printk.h>
 #include <mm/flush.h>
@@ -16,7 +17,8 @@
 bool fork_shares_tables;
 struct share_stats share_stats;
 
-/* Clear W; the walker may set A or D at the same moment, and that is kept. Returns the new value. */
+/* Clear W; the walker may set A or D at the same moment, and that is kept. Returns the new value.
+ */
 static ptv_t share_write_protect(ptp_t p)
 {
 	ptv_t v = ptp_get(p);
@@ -46,7 +48,8 @@ static bool share_fits(const struct share *s, va_t start, va_t last)
 			break;
 		if (area->end <= start)
 			continue;
-		if (!area_is_cow(area) || (area->flags & AREA_NOFORK) || (s->only && area != s->only))
+		if (!area_is_cow(area) || (area->flags & AREA_NOFORK) ||
+		    (s->only && area != s->only))
 			return false;
 	}
 	return true;
@@ -89,7 +92,8 @@ static const struct pt_client share_client = {
 };
 PT_WALKER(share_walk, struct share, share_client)
 
-int share_range(struct space *dst, struct space *src, va_t start, va_t last, const struct area *only)
+int share_range(struct space *dst, struct space *src, va_t start, va_t last,
+		const struct area *only)
 {
 	struct share s = {
 		.walk = { .root = &src->root, .va = start, .last = last },
@@ -133,15 +137,16 @@ static int share_copy_entry(ptp_t from, ptp_t to)
 }
 
 /*
- * Fill `to`, which nobody sees, with a copy of `from`. On failure (-ENOSPC: a soft entry's count has
- * no room) *starved is the slot, and `to` holds what was copied so far.
+ * Fill `to`, which nobody sees, with a copy of `from`. On failure (-ENOSPC: a soft entry's count
+ * has no room) *starved is the slot, and `to` holds what was copied so far.
  */
 static int share_copy_table(pt_t from, pt_t to, swap_slot_t *starved)
 {
 	unsigned index = pt_next_live(from, 0, PT_ENTRY_COUNT - 1);
 	int err = 0;
 
-	for (; index < PT_ENTRY_COUNT && !err; index = pt_next_live(from, index + 1, PT_ENTRY_COUNT - 1)) {
+	for (; index < PT_ENTRY_COUNT && !err;
+	     index = pt_next_live(from, index + 1, PT_ENTRY_COUNT - 1)) {
 		err = share_copy_entry(pt_entry(from, index), pt_entry(to, index));
 		if (err)
 			*starved = ptv_soft_data(ptp_get(pt_entry(from, index)));

@@ -4,15 +4,17 @@
  * Tables of a family's spaces form a directed acyclic graph. A table's edges are the entries that
  * point to it, all at the same virtual address. What holds, and the oracle checks:
  *
- *   - an entry of a user space that points to a table grants W exactly if nobody else has an edge to
- *     that table, or has had one and this entry was never written through since (then W is clear);
+ *   - an entry of a user space that points to a table grants W exactly if nobody else has an edge
+ * to that table, or has had one and this entry was never written through since (then W is clear);
  *   - x86 ANDs W down the path, so a clear W in one entry write-protects all below it; leaves in a
  *     shared table may keep W, it has no effect until the table is exclusive again;
- *   - whoever unshares clears W in both copies of every entry, so that no stale W becomes effective.
+ *   - whoever unshares clears W in both copies of every entry, so that no stale W becomes
+ * effective.
  *
  * Operations: *share* adds an edge and clears W in both parents' entries, whatever lies below.
  * *Make exclusive* gives the space its own copy of one table, one edge more for each child, or
- * just W back if nobody else is left. *Drop* takes an edge away; the last one takes the content along.
+ * just W back if nobody else is left. *Drop* takes an edge away; the last one takes the content
+ * along.
  *
  * Locking: see share.c. Talks to: frame, flush, swap, space.
  */
@@ -34,12 +36,13 @@ extern struct share_stats share_stats;
  * Make dst see all of src's entries in [start, last] that can be shared as whole tables.
  *
  * A table can be shared if no area that must not be write-protected or inherited lies in its range:
- * none that is shared, a device window or AREA_NOFORK, and, if `only` is not NULL, none but that one.
- * What cannot be shared is left for copying. dst has the same areas, and no entries there.
+ * none that is shared, a device window or AREA_NOFORK, and, if `only` is not NULL, none but that
+ * one. What cannot be shared is left for copying. dst has the same areas, and no entries there.
  *
  * Returns 0 or -ENOMEM (some tables are shared; zapping dst undoes it). The caller flushes src.
  */
-int share_range(struct space *dst, struct space *src, va_t start, va_t last, const struct area *only);
+int share_range(struct space *dst, struct space *src, va_t start, va_t last,
+		const struct area *only);
 
 /*
  * Make the table under p, a table entry without W, the root's own: see PT_HOST_EXCLUSIVE.

@@ -8,10 +8,11 @@ const char *show_attr(pt_attr_t attr, char buf[static 32])
 	static const struct {
 		pt_attr_t bit;
 		const char *text;
-	} flag[] = { { PT_GLOBAL, " global" }, { PT_UC, " uc" },     { PT_YOUNG, " A" },
+	} flag[] = { { PT_GLOBAL, " global" }, { PT_UC, " uc" },      { PT_YOUNG, " A" },
 		     { PT_DIRTY, " D" },       { PT_DEVMAP, " dev" }, { PT_MARK, " mark" } };
-	int length = ksnprintf(buf, 32, "%c%c%c%c", attr & PT_R ? 'r' : '-', attr & PT_W ? 'w' : '-',
-			       attr & PT_X ? 'x' : '-', attr & PT_U ? 'u' : '-');
+	int length = ksnprintf(buf, 32, "%c%c%c%c", attr & PT_R ? 'r' : '-',
+			       attr & PT_W ? 'w' : '-', attr & PT_X ? 'x' : '-',
+			       attr & PT_U ? 'u' : '-');
 
 	for (unsigned i = 0; i < ARRAY_SIZE(flag); i++) {
 		if (attr & flag[i].bit)
@@ -25,7 +26,8 @@ static void show_entry(ptp_t p, ptv_t v)
 	static const char *const kind[] = { "none", "table", "leaf", "soft", "bad" };
 	char attr[32];
 
-	printk("  level %u [%3u] %#018lx %-5s", p.level, ptp_index(p), ptv_raw(v), kind[ptv_kind(v)]);
+	printk("  level %u [%3u] %#018lx %-5s", p.level, ptp_index(p), ptv_raw(v),
+	       kind[ptv_kind(v)]);
 	if (ptv_is_table(v) || ptv_is_leaf(v))
 		printk(" pa %#014lx %s", ptv_pa(v).value, show_attr(ptv_attr(v), attr));
 	else if (ptv_is_soft(v))

@@ -8,7 +8,8 @@
 
 #include <mm/pagetable.h>
 
-/* Rights and flags of a leaf as letters, "rwxu" first, '-' for what is missing. At most 32 bytes. */
+/* Rights and flags of a leaf as letters, "rwxu" first, '-' for what is missing. At most 32 bytes.
+ */
 const char *show_attr(pt_attr_t attr, char buf[static 32]);
 
 /* Print the path to va, a line a level, and what it comes to. */

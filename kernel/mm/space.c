@@ -1,9 +1,9 @@
 /*
  * Spaces: making, destroying, unmapping and protecting ranges.
  *
- * Every removal goes the same way: cut at the borders (all that can fail), open a section, clear entries into
- * a flush batch, flush, give frames back, close the section. Locking: the space's operation.
- * Talks to: area list, flush, notifier, swap, kspace (kernel entries of the top table).
+ * Every removal goes the same way: cut at the borders (all that can fail), open a section, clear
+ * entries into a flush batch, flush, give frames back, close the section. Locking: the space's
+ * operation. Talks to: area list, flush, notifier, swap, kspace (kernel entries of the top table).
  */
 #include <arch/cpu.h>
 #include <lib/printk.h>
@@ -118,15 +118,16 @@ static int area_spec_check(const struct space *s, const struct area_spec *a)
 {
 	if (((a->start | a->end | a->pa.value) & (PAGE_SIZE - 1)) || a->start >= a->end)
 		return -EINVAL;
-	if ((a->flags & ~AREA_FLAGS) || (a->rights & ~PT_RWX) ||
-	    (a->rights && !(a->rights & PT_R)))
+	if ((a->flags & ~AREA_FLAGS) || (a->rights & ~PT_RWX) || (a->rights && !(a->rights & PT_R)))
 		return -EINVAL;
 	if ((a->kind == AREA_OBJECT) != !!a->object)
 		return -EINVAL;
-	if (a->object && (a->offset_pages > a->object->page_count ||
-			  (a->end - a->start) >> PAGE_SHIFT > a->object->page_count - a->offset_pages))
+	if (a->object &&
+	    (a->offset_pages > a->object->page_count ||
+	     (a->end - a->start) >> PAGE_SHIFT > a->object->page_count - a->offset_pages))
 		return -EINVAL;
-	return a->start >= USER_FIRST && pt_root_covers(&s->root, a->start, a->end - 1) ? 0 : -ERANGE;
+	return a->start >= USER_FIRST && pt_root_covers(&s->root, a->start, a->end - 1) ? 0
+											: -ERANGE;
 }
 
 static int area_map_device(struct space *s, struct area *area)
@@ -147,8 +148,13 @@ static int area_map_device(struct space *s, struct area *area)
 int space_add_area(struct space *s, const struct area_spec *spec)
 {
 	struct area model = {
-		.start = spec->start, .end = spec->end, .kind = spec->kind, .flags = spec->flags,
-		.rights = spec->rights, .object = spec->object, .offset_pages = spec->offset_pages,
+		.start = spec->start,
+		.end = spec->end,
+		.kind = spec->kind,
+		.flags = spec->flags,
+		.rights = spec->rights,
+		.object = spec->object,
+		.offset_pages = spec->offset_pages,
 		.pa = spec->pa,
 	};
 	struct object *anon = NULL;
@@ -317,7 +323,8 @@ int space_protect(struct space *s, va_t start, va_t end, pt_attr_t rights)
 		if (area->end <= start || area->start >= end)
 			continue;
 		area->rights = rights;
-		err = pt_protect(&s->root, area->start, area->end, PT_RWX & ~rights, rights & ~PT_W);
+		err = pt_protect(&s->root, area->start, area->end, PT_RWX & ~rights,
+				 rights & ~PT_W);
 		ASSERT_EQ(err, 0);
 	}
 	flush_add_range(&batch, start, end - 1, 0);

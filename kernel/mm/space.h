@@ -5,9 +5,9 @@
  * subscribers (notifier.h). An area is a range with one policy; every entry of the space that is
  * not none lies in one. Kernel entries of the top table are the same in every space (kspace_sync).
  *
- * Invariants: area->mapped equals a recount of its range; the rights of an entry never exceed its area's;
- * in a private area an entry that grants W is the only edge of its frame.
- * Locking: one operation on a space at a time. Talks to: frame, flush, notifier, swap, arch/mmu.
+ * Invariants: area->mapped equals a recount of its range; the rights of an entry never exceed its
+ * area's; in a private area an entry that grants W is the only edge of its frame. Locking: one
+ * operation on a space at a time. Talks to: frame, flush, notifier, swap, arch/mmu.
  */
 #ifndef MM_SPACE_H
 #define MM_SPACE_H
@@ -24,21 +24,29 @@ enum area_kind {
 	AREA_DEVICE, /* a device window: uncounted, mapped at once, never copied on write */
 };
 
-#define AREA_SHARED (1u << 0)  /* a fork maps the same memory, writes included */
-#define AREA_NOFORK (1u << 1)  /* a fork does not inherit it */
-#define AREA_HUGE (1u << 2)    /* use huge leaves where they fit */
+#define AREA_SHARED (1u << 0) /* a fork maps the same memory, writes included */
+#define AREA_NOFORK (1u << 1) /* a fork does not inherit it */
+#define AREA_HUGE (1u << 2)   /* use huge leaves where they fit */
 #define AREA_FLAGS (AREA_SHARED | AREA_NOFORK | AREA_HUGE)
 
 /* What an entry can be, for accounting. Pages of level 0; a huge leaf counts as many. */
-enum mapped_kind { MAPPED_ANON, MAPPED_OBJECT, MAPPED_DEVICE, MAPPED_ZERO, MAPPED_SWAP, MAPPED_KIND_COUNT };
+enum mapped_kind {
+	MAPPED_ANON,
+	MAPPED_OBJECT,
+	MAPPED_DEVICE,
+	MAPPED_ZERO,
+	MAPPED_SWAP,
+	MAPPED_KIND_COUNT
+};
 
-/* Memory that exists apart from any space: what shared areas and mapped modules show. Its holder keeps one
- * hold on each frame; frames may be NULL until first touched (then they are made, zeroed). */
+/* Memory that exists apart from any space: what shared areas and mapped modules show. Its holder
+ * keeps one hold on each frame; frames may be NULL until first touched (then they are made,
+ * zeroed). */
 struct object {
-	uint32_t users;       /* areas and explicit holders */
+	uint32_t users; /* areas and explicit holders */
 	uint64_t page_count;
 	struct frame **frame;
-	struct frame *table;  /* the block that `frame` lies in */
+	struct frame *table; /* the block that `frame` lies in */
 	unsigned table_order;
 };
 
@@ -47,10 +55,10 @@ struct area {
 	va_t start, end;  /* exclusive; never wraps */
 	enum area_kind kind;
 	unsigned flags;
-	pt_attr_t rights;       /* PT_R | PT_W | PT_X; PT_U is implied by the space */
-	struct object *object;  /* AREA_OBJECT */
-	uint64_t offset_pages;  /* AREA_OBJECT: of start in the object */
-	pa_t pa;                /* AREA_DEVICE: of start */
+	pt_attr_t rights;                  /* PT_R | PT_W | PT_X; PT_U is implied by the space */
+	struct object *object;             /* AREA_OBJECT */
+	uint64_t offset_pages;             /* AREA_OBJECT: of start in the object */
+	pa_t pa;                           /* AREA_DEVICE: of start */
 	int64_t mapped[MAPPED_KIND_COUNT]; /* pages */
 };
 
@@ -66,8 +74,8 @@ struct space {
 	struct list areas;
 	struct list link; /* in the list of all spaces */
 	struct notifier notifier;
-	pt_attr_t user;   /* PT_U for user spaces, 0 for the kernel's */
-	va_t reclaim_hand; /* where space_reclaim goes on */
+	pt_attr_t user;          /* PT_U for user spaces, 0 for the kernel's */
+	va_t reclaim_hand;       /* where space_reclaim goes on */
 	uint64_t fault_count[4]; /* by enum fault_result, in fault.h */
 };
 
@@ -83,8 +91,8 @@ struct area_spec {
 };
 
 /*
- * A new space with an empty user half and the kernel's entries, in a family of its own or in that of
- * `relative`. NULL: out of memory.
+ * A new space with an empty user half and the kernel's entries, in a family of its own or in that
+ * of `relative`. NULL: out of memory.
  */
 struct space *space_create(void);
 struct space *space_create_related(struct space *relative);
@@ -102,8 +110,9 @@ struct space *space_current(void);
 /*
  * Add an area. Device windows are mapped at once, everything else on demand.
  *
- * Returns 0, -EEXIST (overlaps one), -EINVAL (not whole pages, empty, unknown flags or rights, W or X without R,
- * an object that is too small), -ERANGE (outside the user half), -ENOMEM. On failure nothing changed.
+ * Returns 0, -EEXIST (overlaps one), -EINVAL (not whole pages, empty, unknown flags or rights, W or
+ * X without R, an object that is too small), -ERANGE (outside the user half), -ENOMEM. On failure
+ * nothing changed.
  */
 int space_add_area(struct space *space, const struct area_spec *spec);
 
@@ -116,8 +125,8 @@ va_t space_find_gap(const struct space *space, uint64_t bytes, uint64_t align, v
 /*
  * Remove all areas and entries in [start, end); areas that reach out are cut. Holes are allowed.
  *
- * Subscribers see one section around it. Returns -EINVAL, -ERANGE, or -ENOMEM (an area or a huge leaf
- * could not be cut: nothing has changed).
+ * Subscribers see one section around it. Returns -EINVAL, -ERANGE, or -ENOMEM (an area or a huge
+ * leaf could not be cut: nothing has changed).
  */
 int space_unmap(struct space *space, va_t start, va_t end);
 
@@ -160,8 +169,8 @@ static inline bool area_is_cow(const struct area *area)
 int space_cut_area(struct space *space, va_t va);
 
 /*
- * Remove every entry in [start, end); shared tables that lie inside are let go as a whole. Books nothing:
- * the areas there have to be emptied too. Cannot fail if the borders have been cut.
+ * Remove every entry in [start, end); shared tables that lie inside are let go as a whole. Books
+ * nothing: the areas there have to be emptied too. Cannot fail if the borders have been cut.
  */
 int space_zap(struct space *space, va_t start, va_t end, struct pt_batch *batch);
 
@@ -185,7 +194,8 @@ void object_put(struct object *o);
 /* The frame of a page, made if need be. NULL: out of memory. */
 struct frame *object_frame(struct object *o, uint64_t page);
 
-/* The frame of zeroes that read faults of untouched anonymous memory map: uncounted, never writable. */
+/* The frame of zeroes that read faults of untouched anonymous memory map: uncounted, never
+ * writable. */
 extern pa_t zero_page;
 
 #endif

@@ -15,8 +15,9 @@ static uint64_t *host_walk(struct space *s, va_t va, pt_attr_t access)
 	if (span.kind != PT_LEAF || (span.attr & access) != access || !(span.attr & PT_R))
 		return NULL;
 	p = pt_find(&s->root, va, &v);
-	ptp_change(p, ptv_make_leaf(ptv_pa(v), ptv_attr(v) | PT_YOUNG | (access & PT_W ? PT_DIRTY : 0),
-				    v.level));
+	ptp_change(p,
+		   ptv_make_leaf(ptv_pa(v), ptv_attr(v) | PT_YOUNG | (access & PT_W ? PT_DIRTY : 0),
+				 v.level));
 	return pa_to_ptr(span.pa);
 }
 

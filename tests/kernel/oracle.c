@@ -23,13 +23,13 @@ struct oracle_path {
 	bool again;     /* the table was seen by another way: entries below are counted already */
 };
 
-#define VIOLATION(o, rule, ...)                                                               \
-	do {                                                                                   \
-		if ((o)->violation_count++ < ORACLE_PRINT_MAX) {                               \
-			printk("oracle: rule %u: ", rule);                                     \
-			printk(__VA_ARGS__);                                                   \
-			printk("\n");                                                          \
-		}                                                                              \
+#define VIOLATION(o, rule, ...)                                  \
+	do {                                                     \
+		if ((o)->violation_count++ < ORACLE_PRINT_MAX) { \
+			printk("oracle: rule %u: ", rule);       \
+			printk(__VA_ARGS__);                     \
+			printk("\n");                            \
+		}                                                \
 	} while (0)
 
 /* A leaf is an edge to each block that it covers, intact or exploded. */
@@ -40,7 +40,6 @@ static void oracle_count_leaf(struct oracle *o, ptv_t v)
 	for (; f < end; f += 1ull << f->order)
 		o->edges[f - frame_array]++;
 }
-
 
 /* Rule 2, for a leaf of a user space; and the books of its area. */
 static void oracle_check_area(struct oracle *o, ptv_t v, const struct oracle_path *path)
@@ -59,7 +58,8 @@ static void oracle_check_area(struct oracle *o, ptv_t v, const struct oracle_pat
 		VIOLATION(o, 2, "leaf at %#lx grants more than its area", path->va);
 	if (!counted || !area_is_cow(area) || !path->writable || !(ptv_attr(v) & PT_W))
 		return;
-	if (!path->exclusive || !frame_span_exclusive(pa_to_frame(ptv_pa(v)), v.level * PT_TABLE_BITS))
+	if (!path->exclusive ||
+	    !frame_span_exclusive(pa_to_frame(ptv_pa(v)), v.level * PT_TABLE_BITS))
 		VIOLATION(o, 2, "page at %#lx is writable and not exclusive", path->va);
 }
 
@@ -73,8 +73,10 @@ static void oracle_entry(struct oracle *o, ptv_t v, struct oracle_path path)
 		if (!path.again)
 			path.again = o->edges[ptv_pfn(v)]++ > 0;
 		path.exclusive &= frame_edges(pa_to_frame(ptv_pa(v))) == 1;
-		if (o->space->user && (ptv_attr(v) & PT_W) && frame_edges(pa_to_frame(ptv_pa(v))) != 1)
-			VIOLATION(o, 2, "entry at %#lx, level %u, grants W to a shared table", path.va, v.level);
+		if (o->space->user && (ptv_attr(v) & PT_W) &&
+		    frame_edges(pa_to_frame(ptv_pa(v))) != 1)
+			VIOLATION(o, 2, "entry at %#lx, level %u, grants W to a shared table",
+				  path.va, v.level);
 		oracle_table(o, ptv_to_table(v), path);
 		break;
 	case PT_LEAF:

@@ -13,7 +13,9 @@
 
 static void add(struct space *s, va_t start, uint64_t pages, unsigned flags)
 {
-	struct area_spec spec = { start, start + PAGES(pages), AREA_ANON, flags, PT_R | PT_W, NULL, 0, PA(0) };
+	struct area_spec spec = {
+		start, start + PAGES(pages), AREA_ANON, flags, PT_R | PT_W, NULL, 0, PA(0)
+	};
 
 	EXPECT_EQ(space_add_area(s, &spec), 0);
 }
@@ -119,7 +121,8 @@ TEST(copy, kernel_write_copies)
 	destroy_both(parent, child);
 }
 
-// Shared memory stays shared and writable, without a fault; areas that are not inherited are absent.
+// Shared memory stays shared and writable, without a fault; areas that are not inherited are
+// absent.
 TEST(copy, shared_and_not_inherited)
 {
 	struct space *parent = space_create(), *child;
@@ -182,7 +185,8 @@ TEST(copy, huge_pages)
 	destroy_both(parent, child);
 }
 
-// Broken off at every bottom table and taken up again, the copy is the same (the seed's moved pointers).
+// Broken off at every bottom table and taken up again, the copy is the same (the seed's moved
+// pointers).
 TEST(copy, lock_breaks)
 {
 	struct space *parent = space_create(), *child;
@@ -211,8 +215,8 @@ TEST(copy, lock_breaks)
 	destroy_both(parent, child);
 }
 
-// Every allocation of a fork fails once in turn: it says so (and does not loop for ever, as the seed does),
-// nothing is left of the child, the parent is as it was, and the next try works.
+// Every allocation of a fork fails once in turn: it says so (and does not loop for ever, as the
+// seed does), nothing is left of the child, the parent is as it was, and the next try works.
 TEST(copy, every_allocation_fails_once)
 {
 	struct space *parent = parent_of(3, 0), *child = NULL;

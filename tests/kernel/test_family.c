@@ -2,9 +2,10 @@
  * Random operations on a family of spaces against a model, with both fork strategies: what each
  * space can read, write and not touch, on the MMU, and the oracle in between.
  *
- * The model knows nothing of tables. Its universe is a line of places, page - gap - page - ..., at distances
- * that put borders of every level between them; for each place of each space it keeps whether it is mapped,
- * with which right, and which cell holds its value. A fork copies private cells and shares the others.
+ * The model knows nothing of tables. Its universe is a line of places, page - gap - page - ..., at
+ * distances that put borders of every level between them; for each place of each space it keeps
+ * whether it is mapped, with which right, and which cell holds its value. A fork copies private
+ * cells and shares the others.
  */
 #include <lib/string.h>
 #include <mm/copy.h>
@@ -19,8 +20,8 @@
 #define CELLS 4096
 
 static const uint64_t page_number[PAGES_IN_MODEL] = {
-	0x10,          0x11,          0x1ff,         0x200,      0x201,         0x3ff,
-	0x20000,       0x3ffff,       0x40000,       0x40200,    0x7fffffful,   0x8000000ul,
+	0x10,    0x11,    0x1ff,   0x200,   0x201,       0x3ff,
+	0x20000, 0x3ffff, 0x40000, 0x40200, 0x7fffffful, 0x8000000ul,
 };
 
 struct place {
@@ -69,7 +70,9 @@ static void do_add(struct member *m, unsigned from, unsigned to)
 {
 	static const unsigned flags[] = { 0, 0, 0, AREA_HUGE, AREA_SHARED, AREA_NOFORK };
 	unsigned f = flags[test_random() % ARRAY_SIZE(flags)];
-	struct area_spec spec = { place_va(from), place_va(to) + PAGE_SIZE, AREA_ANON, f, PT_R | PT_W, NULL, 0, PA(0) };
+	struct area_spec spec = {
+		place_va(from), place_va(to) + PAGE_SIZE, AREA_ANON, f, PT_R | PT_W, NULL, 0, PA(0)
+	};
 
 	if (f == AREA_SHARED && spec.end - spec.start > (4ull << 20))
 		return; /* an object's page array */
@@ -94,7 +97,8 @@ static void do_protect(struct member *m, unsigned from, unsigned to)
 	pt_attr_t want = rights[test_random() % ARRAY_SIZE(rights)];
 	bool full = range_is(m, from, to, true);
 
-	EXPECT_EQ(space_protect(m->space, place_va(from), place_va(to) + PAGE_SIZE, want), full ? 0 : -ENOENT);
+	EXPECT_EQ(space_protect(m->space, place_va(from), place_va(to) + PAGE_SIZE, want),
+		  full ? 0 : -ENOENT);
 	for (unsigned i = from; full && i <= to; i++)
 		m->place[i].rights = want;
 }
@@ -188,7 +192,8 @@ static void step(uint64_t value)
 		begin();
 }
 
-// After any sequence of add, write, read, fork (either way), unmap, protect and exit every space sees its own.
+// After any sequence of add, write, read, fork (either way), unmap, protect and exit every space
+// sees its own.
 TEST(family, random_operations_agree_with_a_model)
 {
 	bool shares = fork_shares_tables;

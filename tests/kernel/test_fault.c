@@ -9,11 +9,13 @@
 #define BASE 0x7f0000000000ull
 #define PAGES(n) ((n)*PAGE_SIZE)
 
-static struct space *space_with(enum area_kind kind, unsigned flags, pt_attr_t rights, uint64_t pages,
-				struct object *object)
+static struct space *space_with(enum area_kind kind, unsigned flags, pt_attr_t rights,
+				uint64_t pages, struct object *object)
 {
 	struct space *s = space_create();
-	struct area_spec spec = { BASE, BASE + PAGES(pages), kind, flags, rights, object, 0, PA(0) };
+	struct area_spec spec = {
+		BASE, BASE + PAGES(pages), kind, flags, rights, object, 0, PA(0)
+	};
 
 	if (!EXPECT_EQ(space_add_area(s, &spec), 0)) {
 		space_destroy(s);
@@ -62,7 +64,8 @@ TEST(fault, refused)
 	space_destroy(s);
 }
 
-// A huge page comes where it fits and memory is there; where the area's border is in the way, small ones.
+// A huge page comes where it fits and memory is there; where the area's border is in the way, small
+// ones.
 TEST(fault, huge_where_it_fits)
 {
 	struct space *s = space_with(AREA_ANON, AREA_HUGE, PT_R | PT_W, 512 + 511, NULL);

@@ -4,11 +4,11 @@
 #include <arch/cpu.h>
 #include <arch/image.h>
 #include <arch/trap.h>
+#include <boot_info.h>
 #include <mm/kspace.h>
 #include <mm/memmap.h>
 #include <tests/kernel/oracle.h>
 #include <tests/kernel/test.h>
-#include <boot_info.h>
 
 /* A right that every byte of [start, end) must have, and one that none may. */
 static void expect_rights(const char *start, const char *end, pt_attr_t all, pt_attr_t none)
@@ -26,7 +26,8 @@ static void expect_rights(const char *start, const char *end, pt_attr_t all, pt_
 	}
 }
 
-// Text can be executed and not written, constants neither, data written and not executed; guards are holes.
+// Text can be executed and not written, constants neither, data written and not executed; guards
+// are holes.
 TEST(kspace, image_rights_are_exact)
 {
 	expect_rights(image_text_start, image_text_end, PT_R | PT_X, PT_W);
@@ -34,7 +35,8 @@ TEST(kspace, image_rights_are_exact)
 	expect_rights(image_data_start, image_data_end, PT_R | PT_W, PT_X);
 }
 
-// No page that the CPU can reach is writable and executable, and none of the kernel's is open to the user.
+// No page that the CPU can reach is writable and executable, and none of the kernel's is open to
+// the user.
 TEST(kspace, no_page_is_writable_and_executable)
 {
 	EXPECT_EQ(kspace_check_rights(), 0u);
@@ -56,7 +58,8 @@ static void write_byte(void *at)
 	*(volatile char *)at = 0;
 }
 
-// The MMU refuses what the rights refuse: writing text and constants, touching page 0 and the guards.
+// The MMU refuses what the rights refuse: writing text and constants, touching page 0 and the
+// guards.
 TEST(kspace, hardware_refuses)
 {
 	static const uint64_t constant = 5;
@@ -115,7 +118,8 @@ TEST(kspace, device_windows)
 	EXPECT_EQ(pt_translate(&kernel_space.root, va).kind, (enum pt_kind)PT_NONE);
 }
 
-// Allocations have a hole below and above, hold zeroes, and fail cleanly at every allocation inside.
+// Allocations have a hole below and above, hold zeroes, and fail cleanly at every allocation
+// inside.
 TEST(kspace, dynamic_memory)
 {
 	uint64_t free_before = frame_free_count(), failed_count = 0;
@@ -133,7 +137,8 @@ TEST(kspace, dynamic_memory)
 	EXPECT_EQ(*(volatile uint64_t *)(va + 2 * PAGE_SIZE), 0ull);
 	*(volatile uint64_t *)(va + 2 * PAGE_SIZE) = 1;
 	EXPECT_EQ(expect_fault(write_byte, (void *)(va - 1), false).vector, (unsigned)TRAP_PF);
-	EXPECT_EQ(expect_fault(write_byte, (void *)(va + 3 * PAGE_SIZE), false).vector, (unsigned)TRAP_PF);
+	EXPECT_EQ(expect_fault(write_byte, (void *)(va + 3 * PAGE_SIZE), false).vector,
+		  (unsigned)TRAP_PF);
 	EXPECT_EQ(oracle_check(), 0u);
 	kspace_free(va);
 	EXPECT_EQ(expect_fault(write_byte, (void *)va, false).vector, (unsigned)TRAP_PF);

@@ -16,7 +16,9 @@ static struct share_stats before;
 
 static void add(struct space *s, va_t start, uint64_t pages, unsigned flags)
 {
-	struct area_spec spec = { start, start + PAGES(pages), AREA_ANON, flags, PT_R | PT_W, NULL, 0, PA(0) };
+	struct area_spec spec = {
+		start, start + PAGES(pages), AREA_ANON, flags, PT_R | PT_W, NULL, 0, PA(0)
+	};
 
 	EXPECT_EQ(space_add_area(s, &spec), 0);
 }
@@ -84,7 +86,8 @@ TEST(share, write_unshares_one_table_a_level)
 	EXPECT(touch_reads(parent, BASE + PAGES(3), 4));
 	EXPECT(touch_reads(child, BASE + PAGES(3), 1000));
 	EXPECT(touch_reads(child, BASE + PAGES(5), 6));
-	EXPECT(touch_write(parent, BASE + PAGES(5), 2000)); /* its tables are its own by now, level 0's too */
+	EXPECT(touch_write(parent, BASE + PAGES(5),
+			   2000)); /* its tables are its own by now, level 0's too */
 	EXPECT_EQ(share_stats.copied - before.copied, (uint64_t)below_root);
 	EXPECT(touch_reads(child, BASE + PAGES(5), 6));
 	EXPECT_EQ(child->fault_count[FAULT_COPIED], 2ull);
@@ -111,13 +114,15 @@ TEST(share, last_owner_takes_back)
 	space_destroy(parent);
 }
 
-// A leaf that kept W in a shared table does not become writable again for pages that are shared by then.
+// A leaf that kept W in a shared table does not become writable again for pages that are shared by
+// then.
 TEST(share, no_stale_w_comes_back)
 {
 	struct space *a = parent_of(2, 0), *b = fork_shared(a);
 
 	EXPECT(touch_write(a, BASE + PAGES(1), 20)); /* a leaves the bottom table to b */
-	EXPECT(touch_write(b, BASE + PAGES(1), 30)); /* b takes the table back; page 0 has two edges */
+	EXPECT(touch_write(b, BASE + PAGES(1),
+			   30)); /* b takes the table back; page 0 has two edges */
 	EXPECT(!touch_write_raw(b, BASE, 40));
 	EXPECT(touch_write(b, BASE, 41));
 	EXPECT(touch_reads(a, BASE, 1));
@@ -125,7 +130,8 @@ TEST(share, no_stale_w_comes_back)
 	destroy_both(b, a);
 }
 
-// Memory that must stay writable or must not be inherited beside private memory: never write-protected, never seen.
+// Memory that must stay writable or must not be inherited beside private memory: never
+// write-protected, never seen.
 TEST(share, mixed_areas_in_one_table)
 {
 	struct space *parent = parent_of(4, 0), *child;
@@ -246,7 +252,8 @@ TEST(share, generations)
 	destroy_both(s[2], s[1]);
 }
 
-// Soft entries below a shared table come back on either side; running out of count room is no failure.
+// Soft entries below a shared table come back on either side; running out of count room is no
+// failure.
 TEST(share, soft_entries)
 {
 	struct space *parent = parent_of(2, 0), *child[6] = { NULL };
@@ -266,7 +273,8 @@ TEST(share, soft_entries)
 	area_account(space_find_area(parent, BASE), MAPPED_SWAP, 1);
 	for (unsigned i = 0; i < ARRAY_SIZE(child); i++) {
 		child[i] = fork_shared(parent);
-		EXPECT(touch_write(child[i], BASE + PAGES(1), i)); /* copies the bottom table: one count more */
+		EXPECT(touch_write(child[i], BASE + PAGES(1),
+				   i)); /* copies the bottom table: one count more */
 	}
 	EXPECT_EQ(swap_count(slot), ARRAY_SIZE(child) + 1);
 	EXPECT_EQ(oracle_check(), 0u);
@@ -282,8 +290,8 @@ TEST(share, soft_entries)
 	swap_fini();
 }
 
-// Every allocation of a write after a shared fork fails once in turn: the writer sees what it saw, and the
-// other side too; the next try works.
+// Every allocation of a write after a shared fork fails once in turn: the writer sees what it saw,
+// and the other side too; the next try works.
 TEST(share, unshare_fails_cleanly_at_every_allocation)
 {
 	struct space *parent = parent_of(600, 0), *child = fork_shared(parent);
@@ -311,7 +319,8 @@ TEST(share, unshare_fails_cleanly_at_every_allocation)
 	destroy_both(parent, child);
 }
 
-// Every allocation of a fork of mixed areas fails once in turn; nothing leaks, the parent is unharmed.
+// Every allocation of a fork of mixed areas fails once in turn; nothing leaks, the parent is
+// unharmed.
 TEST(share, fork_fails_cleanly_at_every_allocation)
 {
 	struct space *parent = parent_of(600, 0), *child = NULL;

@@ -33,7 +33,8 @@ static void fill(struct space *s, va_t start, va_t end)
 		EXPECT(touch_write(s, va, va));
 }
 
-// Ranges that are empty, unaligned, outside the user half, or that overlap are refused and change nothing.
+// Ranges that are empty, unaligned, outside the user half, or that overlap are refused and change
+// nothing.
 TEST(space, refuses_bad_areas)
 {
 	struct space *s = space_create();
@@ -67,8 +68,8 @@ TEST(space, areas_follow_a_model)
 		unsigned from = test_random() % 6, to = from + 1 + test_random() % (6 - from);
 		unsigned mask = ((1u << to) - 1) & ~((1u << from) - 1);
 		bool add = test_random() & 1;
-		int err = add ? add_anon(s, BASE + PAGES(from), BASE + PAGES(to), 0, PT_R) :
-				space_unmap(s, BASE + PAGES(from), BASE + PAGES(to));
+		int err = add ? add_anon(s, BASE + PAGES(from), BASE + PAGES(to), 0, PT_R)
+			      : space_unmap(s, BASE + PAGES(from), BASE + PAGES(to));
 
 		EXPECT_EQ(err, add && (model & mask) ? -EEXIST : 0);
 		if (!err)
@@ -87,13 +88,15 @@ TEST(space, finds_gaps)
 	REQUIRE_EQ(add_anon(s, BASE + PAGES(2), BASE + PAGES(4), 0, PT_R), 0);
 	REQUIRE_EQ(add_anon(s, BASE + PAGES(5), BASE + PAGES(8), 0, PT_R), 0);
 	EXPECT_EQ(space_find_gap(s, PAGES(2), PAGE_SIZE, BASE, BASE + PAGES(16)), BASE);
-	EXPECT_EQ(space_find_gap(s, PAGES(1), PAGE_SIZE, BASE + PAGES(2), BASE + PAGES(16)), BASE + PAGES(4));
+	EXPECT_EQ(space_find_gap(s, PAGES(1), PAGE_SIZE, BASE + PAGES(2), BASE + PAGES(16)),
+		  BASE + PAGES(4));
 	EXPECT_EQ(space_find_gap(s, PAGES(3), PAGE_SIZE, BASE, BASE + PAGES(16)), BASE + PAGES(8));
 	EXPECT_EQ(space_find_gap(s, PAGES(9), PAGE_SIZE, BASE, BASE + PAGES(16)), 0ull);
 	space_destroy(s);
 }
 
-// Unmapping a part leaves the rest with its contents; the pages in it are gone for the hardware at once.
+// Unmapping a part leaves the rest with its contents; the pages in it are gone for the hardware at
+// once.
 TEST(space, unmap_cuts_areas)
 {
 	struct space *s = space_create();
@@ -134,7 +137,8 @@ TEST(space, unmap_splits_a_huge_page)
 	space_destroy(s);
 }
 
-// Rights taken are gone for the hardware at once, given ones come back, contents stay; holes are refused.
+// Rights taken are gone for the hardware at once, given ones come back, contents stay; holes are
+// refused.
 TEST(space, protect_takes_and_gives_rights)
 {
 	struct space *s = space_create();
@@ -162,7 +166,8 @@ TEST(space, protect_takes_and_gives_rights)
 	space_destroy(s);
 }
 
-// Every allocation of unmap and protect fails once in turn: -ENOMEM, nothing changed, the next try works.
+// Every allocation of unmap and protect fails once in turn: -ENOMEM, nothing changed, the next try
+// works.
 TEST(space, cutting_fails_cleanly)
 {
 	struct space *s = space_create();
@@ -199,8 +204,11 @@ TEST(space, cutting_fails_cleanly)
 TEST(space, device_window)
 {
 	struct space *s = space_create();
-	struct area_spec spec = { .start = BASE, .end = BASE + PAGES(2), .kind = AREA_DEVICE,
-				  .rights = PT_R | PT_W, .pa = zero_page };
+	struct area_spec spec = { .start = BASE,
+				  .end = BASE + PAGES(2),
+				  .kind = AREA_DEVICE,
+				  .rights = PT_R | PT_W,
+				  .pa = zero_page };
 	ptv_t v;
 
 	REQUIRE_EQ(space_add_area(s, &spec), 0);

@@ -32,7 +32,8 @@ bool touch_read_raw(struct space *s, va_t va, uint64_t *value)
 
 bool touch_write_raw(struct space *s, va_t va, uint64_t value)
 {
-	return touch(s, (struct access){ .va = va, .kind = ACCESS_WRITE, .raw = true, .value = value },
+	return touch(s,
+		     (struct access){ .va = va, .kind = ACCESS_WRITE, .raw = true, .value = value },
 		     NULL);
 }
 

@@ -1,9 +1,9 @@
 /*
- * Touching memory through a space as a program would: on the CPU, through its MMU, with page faults going to
- * mm/fault; on the host, by an MMU in software that asks mm/fault in the same way.
+ * Touching memory through a space as a program would: on the CPU, through its MMU, with page faults
+ * going to mm/fault; on the host, by an MMU in software that asks mm/fault in the same way.
  *
- * The space that was touched last stays loaded, so stale TLB entries are seen; touch_done() goes back to the
- * kernel's tables, as destroying a space needs.
+ * The space that was touched last stays loaded, so stale TLB entries are seen; touch_done() goes
+ * back to the kernel's tables, as destroying a space needs.
  */
 #ifndef TESTS_TOUCH_H
 #define TESTS_TOUCH_H

@@ -1,8 +1,8 @@
 /*
  * What the CPU says about a page fault, put to mm/fault.
  *
- * Invariant: a fault is called resolved only if trying again can succeed: what the entries would never
- * allow (SMEP, SMAP, reserved bits) is refused here. Talks to: mm/fault, mm/space.
+ * Invariant: a fault is called resolved only if trying again can succeed: what the entries would
+ * never allow (SMEP, SMAP, reserved bits) is refused here. Talks to: mm/fault, mm/space.
  */
 #include <arch/cpu.h>
 #include <arch/trap.h>
