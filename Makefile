@@ -11,6 +11,7 @@ MAKEFLAGS += --no-builtin-rules
 
 BUILD ?= build
 PTOLEMY_TEST ?= 1
+PTOLEMY_BENCH ?= $(PTOLEMY_TEST)
 VERBOSE ?= 0
 Q := $(if $(filter 1,$(VERBOSE)),,@)
 say = $(if $(Q),@printf '  %-8s %s\n' '$(1)' '$(2)')
@@ -23,11 +24,13 @@ make debug        the same, halted at the start, with gdb connected
 make test         boot the whole matrix, run the host tests and checks; logs in $(BUILD)/log
 make host-test    the mm code as an ordinary program, under sanitizers
 make check        static checks
+make bench        count the instructions of fork, faults, ...: a table, and $(BUILD)/bench.csv
 make clean        remove $(BUILD)
 
 for run, debug:   LA57=auto|on|off SMP=n MEM=512M FIRMWARE=bios|uefi CPU=max ACCEL=tcg|kvm
                   CMDLINE="kernel options" QEMUFLAGS="more QEMU arguments"
 for test:         TEST=glob (tests by suite.name) SEED=n
+for bench:        BENCH=globs MEM=2048M
 for all:          CROSS_COMPILE=prefix CC=gcc|clang BUILD=folder VERBOSE=1 PTOLEMY_TEST=0
                   SETUP=no (do not install what is missing)
 kernel options:   la57=auto|on|off test=glob seed=n run="command; command" fork=eager|shared exit
@@ -61,8 +64,8 @@ endif
 # What the goals need beyond git and make, found or installed before anything else is done.
 GOALS := $(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))
 NEEDS := $(if $(filter-out help clean,$(GOALS)),build) \
-	$(if $(filter image run debug test,$(GOALS)),image) \
-	$(if $(filter run debug test,$(GOALS)),run) \
+	$(if $(filter image run debug test bench,$(GOALS)),image) \
+	$(if $(filter run debug test bench,$(GOALS)),run) \
 	$(if $(filter test,$(GOALS))$(filter uefi,$(FIRMWARE)),uefi) \
 	$(if $(filter test host-test,$(GOALS)),test) \
 	$(if $(filter debug,$(GOALS)),debug)
@@ -96,6 +99,9 @@ SOURCES := $(filter-out kernel/mm/pt/%,$(call find_sources,kernel,-name '*.c' -o
 	$(sort $(wildcard boot/*.S))
 ifneq ($(PTOLEMY_TEST),0)
 SOURCES += $(sort $(wildcard tests/kernel/*.c))
+endif
+ifneq ($(PTOLEMY_BENCH),0)
+SOURCES += $(sort $(wildcard bench/*.c))
 endif
 SOURCES_32 := $(sort $(wildcard boot/*.c))
 OBJECTS := $(SOURCES:%=$(BUILD)/obj/%.o) $(SOURCES_32:%=$(BUILD)/obj/%.o)
@@ -189,7 +195,7 @@ $(BUILD)/flags: FORCE
 
 # --- Using it
 
-export LA57 SMP MEM FIRMWARE CPU ACCEL CMDLINE QEMUFLAGS TEST SEED BOOTS BUILD READELF
+export LA57 SMP MEM FIRMWARE CPU ACCEL CMDLINE QEMUFLAGS TEST SEED BOOTS BENCH BUILD READELF
 IMAGE ?= ptolemy.iso
 qemu := tools/qemu.sh $(BUILD)/$(IMAGE)
 
@@ -205,6 +211,14 @@ debug: image kernel
 .PHONY: test
 test: image kernel $(BUILD)/firmware.iso
 	@tests/run
+
+# A build of its own: without tests, as poisoned frames would count, but with the workloads.
+.PHONY: bench bench-image
+bench-image:
+	@$(MAKE) --no-print-directory PTOLEMY_TEST=0 PTOLEMY_BENCH=1 BUILD=$(BUILD)/bench image
+
+bench: bench-image
+	@tools/bench.py kernel $(BUILD)/bench/ptolemy.iso
 
 .PHONY: check
 check: image kernel
