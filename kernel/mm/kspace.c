@@ -136,7 +136,7 @@ va_t kspace_alloc(uint64_t bytes)
 	return va;
 }
 
-va_t kspace_map_device(pa_t pa, uint64_t bytes)
+static va_t kspace_map_window(pa_t pa, uint64_t bytes, pt_attr_t attr)
 {
 	uint64_t offset = pa.value & (PAGE_SIZE - 1);
 	struct area *area;
@@ -146,8 +146,9 @@ va_t kspace_map_device(pa_t pa, uint64_t bytes)
 	area = kspace_add_area(bytes, AREA_DEVICE, PA(pa.value - offset));
 	if (!area)
 		return 0;
+	area->rights = attr & PT_RWX;
 	err = pt_map(&kernel_space.root, area->start, area->pa, bytes,
-		     PT_R | PT_W | PT_UC | PT_GLOBAL | PT_DEVMAP | PT_YOUNG | PT_DIRTY, NULL);
+		     attr | PT_GLOBAL | PT_DEVMAP | PT_YOUNG, NULL);
 	if (err) {
 		area_remove(area);
 		return 0;
@@ -155,6 +156,16 @@ va_t kspace_map_device(pa_t pa, uint64_t bytes)
 	area_account(area, MAPPED_DEVICE, bytes >> PAGE_SHIFT);
 	kspace_sync(area->start, area->end - 1);
 	return area->start + offset;
+}
+
+va_t kspace_map_device(pa_t pa, uint64_t bytes)
+{
+	return kspace_map_window(pa, bytes, PT_R | PT_W | PT_UC | PT_DIRTY);
+}
+
+va_t kspace_map_readonly(pa_t pa, uint64_t bytes)
+{
+	return kspace_map_window(pa, bytes, PT_R);
 }
 
 void kspace_free(va_t va)
