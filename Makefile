@@ -126,7 +126,7 @@ $(BUILD)/unnamed.elf: $(BUILD)/linker.ld $(OBJECTS) $(BUILD)/ksyms_none.S.o
 $(BUILD)/ksyms.S: $(BUILD)/unnamed.elf tools/ksyms.py
 	$(Q)$(NM) -n $< | tools/ksyms.py > $@
 
-$(BUILD)/ksyms_none.S: tools/ksyms.py
+$(BUILD)/ksyms_none.S: tools/ksyms.py $(BUILD)/flags
 	$(Q)tools/ksyms.py < /dev/null > $@
 
 $(BUILD)/%.S.o: $(BUILD)/%.S $(BUILD)/flags

@@ -26,7 +26,7 @@ ok 1 frame
 ok 2 pt
 the prompt""".splitlines()
 
-FAILING = [line.replace("    ok 3 free", "    not ok 3 free").replace("ok 1 frame", "not ok 1 frame")
+FAILING = [{"    ok 3 free": "    not ok 3 free", "ok 1 frame": "not ok 1 frame"}.get(line, line)
            for line in GOOD]
 
 

@@ -76,7 +76,9 @@ def text_bytes(kernel):
 
 def kernel_without_tests_is_small():
     """Also a build of its own: PTOLEMY_TEST=0."""
-    yield from make("PTOLEMY_TEST=0", f"BUILD={BUILD}/untested", "kernel")
+    if problems := make("PTOLEMY_TEST=0", f"BUILD={BUILD}/untested", "kernel"):
+        yield from problems
+        return
     size = text_bytes(BUILD / "untested/kernel.elf")
     note(f"{size} bytes of text, {text_bytes(KERNEL)} with the tests")
     if not 0 < size <= TEXT_MAX:
@@ -243,6 +245,8 @@ def run(number, check):
     except Skip as reason:
         print(f"ok {number} {name} # SKIP {reason}", flush=True)
         return True
+    except (OSError, subprocess.SubprocessError) as error:
+        problems = [str(error)]
     for problem in problems:
         note(problem)
     print(f"{'not ok' if problems else 'ok'} {number} {name}", flush=True)
