@@ -9,8 +9,8 @@
  * The path leads to two neighbouring frames, one with data and one with code, by leaves of any
  * level. While a bed is open its root is loaded; at most one is.
  *
- * The sweep's files write entries and tables by themselves, as they judge the format; tools/check.py
- * lets them.
+ * The sweep's files write entries and tables by themselves, as they judge the format;
+ * tools/check.py lets them.
  * Locking: none, one CPU. Talks to: arch (access, mmu, cpu), frame, access_model.
  */
 #ifndef TESTS_ACCESS_BED_H
