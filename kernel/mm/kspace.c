@@ -73,7 +73,7 @@ void kspace_init_root(void)
 	if (!zero || pt_root_init(&k->root, &kernel_family.owner, top, first, ~0ull))
 		panic("no memory for the kernel's top table");
 	zero_page = frame_to_pa(zero);
-	k->root.keep_level = top;
+	k->root.keep_level = top - 1;
 	/* The dynamic range begins in every space from the start; what it adds comes by
 	 * kspace_sync. */
 	if (pt_reserve(&k->root, DYNAMIC_BASE, DYNAMIC_BASE + PAGE_SIZE, top - 1))

@@ -142,11 +142,10 @@ static int share_copy_entry(ptp_t from, ptp_t to)
  */
 static int share_copy_table(pt_t from, pt_t to, swap_slot_t *starved)
 {
-	unsigned index = pt_next_live(from, 0, PT_ENTRY_COUNT - 1);
+	unsigned index = pt_next_live(from, 0);
 	int err = 0;
 
-	for (; index < PT_ENTRY_COUNT && !err;
-	     index = pt_next_live(from, index + 1, PT_ENTRY_COUNT - 1)) {
+	for (; index < PT_ENTRY_COUNT && !err; index = pt_next_live(from, index + 1)) {
 		err = share_copy_entry(pt_entry(from, index), pt_entry(to, index));
 		if (err)
 			*starved = ptv_soft_data(ptp_get(pt_entry(from, index)));
@@ -257,7 +256,7 @@ void share_drop_table(struct pt_owner *owner, pt_t table)
 	share_stats.dropped++;
 	if (share_put_unless_last(pa_to_frame(table.pa)))
 		return;
-	err = share_drop_walk_from(&drop, table);
+	err = share_drop_walk_from(&drop, pt_entry(table, 0));
 	ASSERT_EQ(err, 0);
 	pt_release(owner, table, NULL);
 }

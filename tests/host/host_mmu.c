@@ -3,6 +3,7 @@
  * that need a walker or a flush to matter run in the kernel.
  */
 #include <arch/mmu.h>
+#include <arch/pt_format.h>
 #include <lib/compiler.h>
 
 struct arch_mmu_caps arch_mmu = {
@@ -10,6 +11,7 @@ struct arch_mmu_caps arch_mmu = {
 	.leaf_level_max = 2,
 	.pa_bits = 46,
 	.global = true,
+	.pt = PT_CPU_INIT(46, 2),
 };
 
 void arch_tlb_flush_page(va_t va)

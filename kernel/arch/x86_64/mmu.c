@@ -6,6 +6,7 @@
  */
 #include <arch/cpu.h>
 #include <arch/mmu.h>
+#include <arch/pt_format.h>
 #include <lib/printk.h>
 
 #define CPUID_FEATURES 1
@@ -51,6 +52,7 @@ void arch_mmu_init(void)
 	arch_mmu.top_level = cr4 & CR4_LA57 ? 4 : 3;
 	arch_mmu.leaf_level_max = extended.edx & EXTENDED_EDX_1GIB_PAGES ? 2 : 1;
 	arch_mmu.pa_bits = has_sizes ? arch_cpuid(CPUID_ADDRESS_SIZES, 0).eax & 0xff : 36;
+	arch_mmu.pt = (struct pt_cpu)PT_CPU_INIT(arch_mmu.pa_bits, arch_mmu.leaf_level_max);
 	arch_mmu.global = check_feature("PGE", features.edx & FEATURES_EDX_PGE, cr4 & CR4_PGE);
 	arch_mmu.smep = check_feature("SMEP", structured.ebx & STRUCTURED_EBX_SMEP,
 				      cr4 & CR4_SMEP);

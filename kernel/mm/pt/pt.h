@@ -11,8 +11,8 @@
  * the engine that visits ranges, pt_ops.h its ready-made clients, pt_iter.h the iterator.
  *
  * Locking: readers may run beside anything, if the host frees tables only when no reader can
- * hold them. Whoever changes entries of a range must be alone with it, except that pt_populate may race
- * with itself.
+ * hold them. Whoever changes entries of a range must be alone with it, except that pt_populate may
+ * race with itself.
  */
 #ifndef PT_PT_H
 #define PT_PT_H
@@ -63,8 +63,10 @@
 #define PT_TABLE_BYTES ((size_t)PT_ENTRY_COUNT << PT_SLOT_SHIFT)
 #define PT_GROUP_SHIFT (PT_TABLE_BITS > 6 ? PT_TABLE_BITS - 6 : 0)
 
-_Static_assert(PT_LEVEL_COUNT >= 1 && PT_LEVEL_COUNT <= PT_LEVEL_MAX, "pt_walk.h has a body for six levels");
-_Static_assert(PT_PAGE_SHIFT + (PT_LEVEL_COUNT - 1) * PT_TABLE_BITS < 64, "top entries are wider than 2^64");
+_Static_assert(PT_LEVEL_COUNT >= 1 && PT_LEVEL_COUNT <= PT_LEVEL_MAX,
+	       "pt_walk.h has a body for six levels");
+_Static_assert(PT_PAGE_SHIFT + (PT_LEVEL_COUNT - 1) * PT_TABLE_BITS < 64,
+	       "top entries are wider than 2^64");
 
 /* log2 of what an entry of a level maps or covers. */
 PT_INLINE unsigned pt_shift(unsigned level)
@@ -99,48 +101,25 @@ PT_INLINE va_t pt_addr_end(va_t va, va_t end, unsigned level)
 	return boundary - 1 < end - 1 ? boundary : end;
 }
 
-/* ---- Predicates on values. ---- */
+/* ---- Predicates on values; ptv_none, ptv_is_table and ptv_present are the format's own. ---- */
 
-/* The value as the walker sees it, for reports alone. */
+#define PT_PREDICATE(name, condition) \
+	PT_INLINE bool name(ptv_t v)  \
+	{                             \
+		return condition;     \
+	}
+
+PT_PREDICATE(ptv_is_leaf, ptv_kind(v) == PT_LEAF)
+PT_PREDICATE(ptv_is_soft, ptv_kind(v) == PT_SOFT)
+PT_PREDICATE(ptv_is_bad, ptv_kind(v) == PT_BAD)
+PT_PREDICATE(ptv_is_huge, v.level > 0 && ptv_is_leaf(v))
+PT_PREDICATE(ptv_is_devmap, ptv_is_leaf(v) && (ptv_attr(v) & PT_DEVMAP)) /* frames nobody counts */
+PT_PREDICATE(ptv_bottom, v.level == 0)
+
+/* The value as the walker sees it, for reports and comparisons alone. */
 PT_INLINE uint64_t ptv_raw(ptv_t v)
 {
 	return v.bits;
-}
-
-PT_INLINE bool ptv_bottom(ptv_t v)
-{
-	return v.level == 0;
-}
-
-PT_INLINE bool ptv_is_table(ptv_t v)
-{
-	return ptv_kind(v) == PT_TABLE;
-}
-
-PT_INLINE bool ptv_is_leaf(ptv_t v)
-{
-	return ptv_kind(v) == PT_LEAF;
-}
-
-PT_INLINE bool ptv_is_soft(ptv_t v)
-{
-	return ptv_kind(v) == PT_SOFT;
-}
-
-PT_INLINE bool ptv_is_bad(ptv_t v)
-{
-	return ptv_kind(v) == PT_BAD;
-}
-
-PT_INLINE bool ptv_is_huge(ptv_t v)
-{
-	return v.level > 0 && ptv_is_leaf(v);
-}
-
-/* Is it a leaf whose frames nobody counts? */
-PT_INLINE bool ptv_is_devmap(ptv_t v)
-{
-	return ptv_is_leaf(v) && (ptv_attr(v) & PT_DEVMAP);
 }
 
 /* The page frame number of a leaf or a table. */
@@ -164,14 +143,20 @@ PT_INLINE ptp_t pt_entry(pt_t table, unsigned index)
 	return (ptp_t){ base + ((size_t)index << PT_SLOT_SHIFT), table.level };
 }
 
+/* The entry `count` further on in the same table. */
+PT_INLINE ptp_t ptp_step(ptp_t p, int count)
+{
+	return (ptp_t){ (char *)p.slot + count * (ptrdiff_t)(1 << PT_SLOT_SHIFT), p.level };
+}
+
 PT_INLINE ptp_t ptp_next(ptp_t p)
 {
-	return (ptp_t){ (char *)p.slot + (1 << PT_SLOT_SHIFT), p.level };
+	return ptp_step(p, 1);
 }
 
 PT_INLINE ptp_t ptp_prev(ptp_t p)
 {
-	return (ptp_t){ (char *)p.slot - (1 << PT_SLOT_SHIFT), p.level };
+	return ptp_step(p, -1);
 }
 
 PT_INLINE unsigned ptp_index(ptp_t p)
@@ -189,8 +174,11 @@ PT_INLINE struct pt_meta *ptp_meta(ptp_t p)
 	return pt_host_meta((void *)((uintptr_t)p.slot & ~(PT_TABLE_BYTES - 1)));
 }
 
-/* Book a change of `delta` live entries, all with indices in [first, last]. */
-PT_INLINE void pt_meta_add(struct pt_meta *meta, int delta, unsigned first, unsigned last)
+/*
+ * Book a change of `delta` live entries, all with indices in [first, last]. Returns how many the
+ * table has left.
+ */
+PT_INLINE unsigned pt_meta_add(struct pt_meta *meta, int delta, unsigned first, unsigned last)
 {
 	uint16_t live = __atomic_add_fetch(&meta->live, delta, __ATOMIC_RELAXED);
 	uint64_t groups = (~0ull >> (63 - (last >> PT_GROUP_SHIFT))) &
@@ -200,31 +188,54 @@ PT_INLINE void pt_meta_add(struct pt_meta *meta, int delta, unsigned first, unsi
 		__atomic_or_fetch(&meta->summary, groups, __ATOMIC_RELAXED);
 	else if (live == 0)
 		__atomic_store_n(&meta->summary, 0, __ATOMIC_RELAXED);
+	return live;
 }
 
-/* The first live entry with index in [index, stop], or anything above stop if there is none. */
-PT_INLINE unsigned pt_next_live(pt_t table, unsigned index, unsigned stop)
+/* Go on from `index` to the first entry whose group has live ones; PT_ENTRY_COUNT if none has. */
+PT_INLINE unsigned pt_skip(uint64_t summary, unsigned index)
 {
-	const unsigned group_mask = (1u << PT_GROUP_SHIFT) - 1;
+	uint64_t ahead = index < PT_ENTRY_COUNT ? summary >> (index >> PT_GROUP_SHIFT) : 0;
+
+	if (ahead & 1)
+		return index;
+	return ahead ? ((index >> PT_GROUP_SHIFT) + (unsigned)__builtin_ctzll(ahead))
+			       << PT_GROUP_SHIFT
+		     : PT_ENTRY_COUNT;
+}
+
+/* The first live entry at or after `index`, or PT_ENTRY_COUNT. */
+PT_INLINE unsigned pt_next_live(pt_t table, unsigned index)
+{
 	uint64_t summary = __atomic_load_n(&pt_meta(table)->summary, __ATOMIC_RELAXED);
 
-	for (; index <= stop; index++) {
-		if (!(index & group_mask) || !(summary >> (index >> PT_GROUP_SHIFT) & 1)) {
-			summary = summary >> (index >> PT_GROUP_SHIFT) << (index >> PT_GROUP_SHIFT);
-			if (!summary)
-				return stop + 1;
-			if (!(summary >> (index >> PT_GROUP_SHIFT) & 1))
-				index = (unsigned)__builtin_ctzll(summary) << PT_GROUP_SHIFT;
-			if (index > stop)
-				break;
-		}
-		if (!ptv_none(ptp_get(pt_entry(table, index))))
-			break;
-	}
+	for (index = pt_skip(summary, index); index < PT_ENTRY_COUNT;
+	     index = pt_skip(summary, index))
+		do {
+			if (!ptv_none(ptp_get(pt_entry(table, index))))
+				return index;
+		} while (++index & ((1u << PT_GROUP_SHIFT) - 1));
 	return index;
 }
 
-/* Set an entry that was none, or clear one; alone, with its counts. For loops there is pt_walk.h. */
+/* Count a table's entries anew, when something was in it that nobody may have counted. */
+static inline void pt_recount(ptp_t p)
+{
+	struct pt_meta *meta = ptp_meta(p);
+	unsigned live = 0;
+
+	meta->summary = 0;
+	p.slot = (void *)((uintptr_t)p.slot & ~(PT_TABLE_BYTES - 1));
+	for (unsigned i = 0; i < PT_ENTRY_COUNT; i++, p = ptp_next(p)) {
+		if (ptv_none(ptp_get(p)))
+			continue;
+		live++;
+		meta->summary |= 1ull << (i >> PT_GROUP_SHIFT);
+	}
+	meta->live = (uint16_t)live;
+}
+
+/* Set an entry that was none, or clear one; alone, with its counts. For loops there is pt_walk.h.
+ * */
 PT_INLINE ptv_t ptp_change(ptp_t p, ptv_t v)
 {
 	ptv_t old = ptp_exchange(p, v);
@@ -238,6 +249,8 @@ PT_INLINE ptv_t ptp_change(ptp_t p, ptv_t v)
 
 /* ---- Roots. ---- */
 
+#define PT_RIGHTS (PT_RWX | PT_U)
+
 /* Counted by the library: tables by level, of all roots with this owner. Starts zeroed. */
 struct pt_owner {
 	uint64_t table_count[PT_LEVEL_MAX];
@@ -249,11 +262,11 @@ struct pt_owner {
  */
 struct pt_root {
 	pt_t top;
-	va_t first, last;          /* addresses this root translates, both inclusive */
-	struct pt_owner *owner;    /* who pays for its tables */
-	pt_attr_t table_rights;    /* rights given to new tables: U on the user side, or not */
-	unsigned leaf_level_max;   /* no leaf above this level, whatever the format offers */
-	unsigned keep_level;       /* tables at this level and above stay even when empty */
+	va_t first, last;        /* addresses this root translates, both inclusive */
+	struct pt_owner *owner;  /* who pays for its tables */
+	pt_attr_t table_rights;  /* rights given to new tables: U on the user side, or not */
+	unsigned leaf_level_max; /* no leaf above this level, whatever the format offers */
+	unsigned keep_level;     /* tables at this level and above stay even when empty */
 };
 
 /* Does [start, last] lie inside the root, and is it in order? */
@@ -275,6 +288,45 @@ PT_INLINE ptp_t pt_top(const struct pt_root *root, va_t va)
 PT_INLINE ptp_t pt_walk(ptv_t v, va_t va)
 {
 	return pt_entry(ptv_to_table(v), pt_index(va, v.level - 1));
+}
+
+/*
+ * Walk down to the entry for va at level `stop`, or as far as there are tables: the entry where it
+ * ended, and its value in *v. One body a level; the root's level says where it begins.
+ *
+ * With `change` it ends above a shared table, too.
+ * *rights (may be NULL) loses what the tables passed do not leave to those below.
+ */
+PT_INLINE ptp_t pt_descend(const struct pt_root *root, va_t va, unsigned stop, bool change,
+			   ptv_t *v, pt_attr_t *rights)
+{
+	pa_t table = root->top.pa;
+	ptp_t p;
+
+#define PT_DESCEND(n)                                                                         \
+	case n:                                                                               \
+		if (n < PT_LEVEL_COUNT) {                                                     \
+			p = pt_entry((pt_t){ table, n }, pt_index(va, n));                    \
+			*v = ptp_get(p);                                                      \
+			if (n == stop || !ptv_is_table(*v) || (change && PT_HOST_SHARED(*v))) \
+				return p;                                                     \
+			if (rights)                                                           \
+				*rights &= ptv_attr(*v);                                      \
+			table = ptv_pa(*v);                                                   \
+		}                                                                             \
+		__attribute__((fallthrough));
+
+	switch (root->top.level) {
+		PT_DESCEND(5)
+		PT_DESCEND(4)
+		PT_DESCEND(3)
+		PT_DESCEND(2)
+		PT_DESCEND(1)
+	default:
+		p = pt_entry((pt_t){ table, 0 }, pt_index(va, 0));
+		*v = ptp_get(p);
+		return p;
+	}
 }
 
 /* ---- Tables. ---- */
@@ -318,7 +370,8 @@ static inline int pt_populate(const struct pt_root *root, ptp_t p)
 
 	if (err)
 		return err;
-	if (ptp_compare_exchange(p, &expected, ptv_make_table(table.pa, root->table_rights, p.level)))
+	if (ptp_compare_exchange(p, &expected,
+				 ptv_make_table(table.pa, root->table_rights, p.level)))
 		pt_meta_add(ptp_meta(p), 1, ptp_index(p), ptp_index(p));
 	else
 		pt_release(root->owner, table, NULL);
@@ -327,13 +380,14 @@ static inline int pt_populate(const struct pt_root *root, ptp_t p)
 
 /*
  * Report a bad entry, with level, address and value, and make it none: what it pointed to is
- * unknown, so it is lost rather than followed.
+ * unknown, so it is lost rather than followed. The table is counted anew.
  */
 static inline void ptp_clear_bad(ptp_t p, va_t va)
 {
-	ptv_t v = ptp_change(p, ptv_make_none(p.level));
+	ptv_t v = ptp_exchange(p, ptv_make_none(p.level));
 
 	(void)va, (void)v; /* a host may choose not to listen */
+	pt_recount(p);
 	PT_HOST_REPORT_BAD(p, va, v);
 }
 
@@ -348,38 +402,42 @@ static inline bool ptp_none_or_clear_bad(ptp_t p, va_t va)
 	return true;
 }
 
-/* Make every table on the way to va the root's own. 0 or what PT_HOST_EXCLUSIVE says. */
-static inline int pt_make_exclusive(const struct pt_root *root, va_t va)
+/*
+ * Walk down for a change: as pt_descend to level 0, with all tables on the way the root's own.
+ * 0 or what PT_HOST_EXCLUSIVE says.
+ */
+static inline int pt_reach(const struct pt_root *root, va_t va, ptp_t *p, ptv_t *v)
 {
-	ptp_t p = pt_top(root, va);
 	int err = 0;
 
-	while (!err && ptv_is_table(ptp_get(p))) {
-		if (PT_HOST_SHARED(ptp_get(p)))
-			err = PT_HOST_EXCLUSIVE(root, p);
-		p = pt_walk(ptp_get(p), va);
-	}
+	for (*p = pt_descend(root, va, 0, true, v, NULL); ptv_is_table(*v) && !err;
+	     *p = pt_descend(root, va, 0, true, v, NULL))
+		err = PT_HOST_EXCLUSIVE(root, *p);
 	return err;
 }
 
-/* Fill a table that nobody sees with leaves for the memory of the huge leaf v. */
+/* Fill a table that nobody sees with what the huge leaf or soft entry v says, piece by piece. */
 static inline void pt_fill_split(pt_t table, ptv_t v)
 {
-	ptv_t part = ptv_make_leaf(ptv_pa(v), ptv_attr(v), table.level);
+	const bool leaf = ptv_is_leaf(v);
+	ptv_t part = leaf ? ptv_make_leaf(ptv_pa(v), ptv_attr(v), table.level) : v;
+	uint64_t data = leaf ? 0 : ptv_soft_data(v);
 	ptp_t p = pt_entry(table, 0);
 
-	for (unsigned i = 0; i < PT_ENTRY_COUNT; i++, p = ptp_next(p), part = ptv_leaf_next(part))
-		ptp_set(p, part);
-	*pt_meta(table) = (struct pt_meta){ .level = (uint8_t)table.level,
-					    .live = PT_ENTRY_COUNT,
-					    .summary = ~0ull >> (64 - (PT_ENTRY_COUNT >> PT_GROUP_SHIFT)) };
+	for (unsigned i = 0; i < PT_ENTRY_COUNT; i++, p = ptp_next(p)) {
+		ptp_set(p, leaf ? part : ptv_make_soft(data, table.level));
+		part = leaf ? ptv_leaf_next(part) : v;
+		data += pt_size(table.level) >> PT_PAGE_SHIFT;
+	}
+	pt_recount(pt_entry(table, 0));
 }
 
 /*
- * Replace the huge leaf under p by a table of leaves that say the same.
+ * Replace the huge leaf under p by a table of leaves that say the same. A huge soft entry becomes
+ * soft entries whose data counts up by pages.
  *
  * Every translation stays what it is; the flush of the operation that needs the split covers it.
- * Returns 0, -ENOMEM (nothing changed), or -EAGAIN if the entry is no longer a huge leaf.
+ * Returns 0, -ENOMEM (nothing changed), or -EAGAIN if the entry is neither any more.
  */
 static inline int pt_split(const struct pt_root *root, ptp_t p)
 {
@@ -389,10 +447,12 @@ static inline int pt_split(const struct pt_root *root, ptp_t p)
 
 	if (err)
 		return err;
-	while (ptv_is_huge(v)) {
+	while (ptv_is_leaf(v) || ptv_is_soft(v)) {
 		pt_fill_split(table, v);
-		if (ptp_compare_exchange(p, &v, ptv_make_table(table.pa, root->table_rights, p.level))) {
-			PT_HOST_SPLIT(v);
+		if (ptp_compare_exchange(p, &v,
+					 ptv_make_table(table.pa, root->table_rights, p.level))) {
+			if (ptv_is_leaf(v))
+				PT_HOST_SPLIT(v);
 			return 0;
 		}
 	}

@@ -17,8 +17,10 @@
 
 /* What the value is. Total: any 64 bits at any level have exactly one kind. */
 static inline enum pt_kind ptv_kind(ptv_t v);
-/* ptv_kind(v) == PT_NONE, and nothing else looked at. */
+/* ptv_kind(v) == PT_NONE or PT_TABLE, with nothing else looked at: asked on every step of a walk.
+ * */
 static inline bool ptv_none(ptv_t v);
+static inline bool ptv_is_table(ptv_t v);
 /* May the walker use it now? True of tables and of leaves that grant PT_R. */
 static inline bool ptv_present(ptv_t v);
 
@@ -38,11 +40,13 @@ static inline ptv_t ptv_make_table(pa_t pa, pt_attr_t rights, unsigned level);
 static inline ptv_t ptv_make_soft(uint64_t data, unsigned level);
 static inline ptv_t ptv_make_none(unsigned level);
 
-/* The same leaf (or table) without PT_W; the same leaf for the memory right behind it. */
+/* The same leaf (or table) without PT_W; the same leaf with the attributes (old & ~clear) | set;
+ * the same leaf for the memory right behind it. */
 static inline ptv_t ptv_write_protect(ptv_t v);
+static inline ptv_t ptv_leaf_change(ptv_t v, pt_attr_t clear, pt_attr_t set);
 static inline ptv_t ptv_leaf_next(ptv_t v);
 
-/* Bit L is set if a leaf at level L is legal on this walker. Bit 0 always is. */
+/* Bit L is set if a leaf at level L is legal on this walker: all up to some level, at least 0. */
 static inline unsigned pt_leaf_levels(void);
 /* One past the highest address that an entry can hold; 0 means 2^64. */
 static inline uint64_t pt_pa_limit(void);

@@ -9,9 +9,9 @@
  *   pt_iter_fini(&it);
  *
  * It remembers one table a level (the path to where it is), so going on costs a step in the same
- * table, not a walk from the root; a sparse table is crossed by its summary. Each table on the path is
- * held against being freed by PT_HOST_HOLD / PT_HOST_DROP, at most one a level: moving on drops the
- * old table and takes the new one inside next; fini drops the path.
+ * table, not a walk from the root; a sparse table is crossed by its summary. Each table on the path
+ * is held against being freed by PT_HOST_HOLD / PT_HOST_DROP, at most one a level: moving on drops
+ * the old table and takes the new one inside next; fini drops the path.
  *
  * Locking: readers may run beside anything (see pt.h). The entry returned stays valid until the
  * next call only if the host's hold says so.
@@ -28,16 +28,18 @@
 
 struct pt_iter {
 	const struct pt_root *root;
-	va_t va, last;            /* still to visit, inclusive */
-	bool done;                /* va has passed last */
-	unsigned level;           /* of the lowest table on the path */
-	pt_t path[PT_LEVEL_MAX];  /* by level; valid from `level` to the top */
+	va_t va, last;                  /* still to visit, inclusive */
+	bool done;                      /* va has passed last */
+	unsigned level;                 /* of the lowest table on the path */
+	pt_t path[PT_LEVEL_MAX];        /* by level; valid from `level` to the top */
+	pt_attr_t rights[PT_LEVEL_MAX]; /* that the tables above leave to the entries of path[i] */
 };
 
 struct pt_iter_at {
 	va_t va; /* first address of the range in the entry */
 	ptp_t p;
 	ptv_t v;
+	pt_attr_t rights; /* left by all tables above it */
 };
 
 /* Start before `start`, to stop at `end` (exclusive; 0 means 2^64). -ERANGE if the root does not
@@ -46,9 +48,13 @@ static inline int pt_iter_init(struct pt_iter *it, const struct pt_root *root, v
 {
 	bool covered = pt_root_covers(root, start, end - 1);
 
-	*it = (struct pt_iter){ .root = root, .va = start, .last = end - 1, .done = !covered,
+	*it = (struct pt_iter){ .root = root,
+				.va = start,
+				.last = end - 1,
+				.done = !covered,
 				.level = root->top.level };
 	it->path[it->level] = root->top;
+	it->rights[it->level] = PT_RIGHTS;
 	PT_HOST_HOLD(root->top);
 	return covered ? 0 : -ERANGE;
 }
@@ -68,16 +74,24 @@ static inline void pt_iter_fini(struct pt_iter *it)
 	it->done = true;
 }
 
-/* Step behind the entry at it->va of a level: up, as far as its table ends there. */
-static inline void pt_iter_step(struct pt_iter *it, va_t boundary)
+/* Go on to the entry `count` entries ahead: up, as far as a table ends there. */
+static inline void pt_iter_step(struct pt_iter *it, unsigned count)
 {
-	if (boundary - 1 >= it->last) {
-		it->done = true;
-		return;
-	}
-	it->va = boundary;
-	while (it->level < it->root->top.level && !(boundary & pt_mask(it->level + 1)))
+	va_t next = (it->va & ~pt_mask(it->level)) + ((va_t)count << pt_shift(it->level));
+
+	it->done = next - 1 >= it->last;
+	it->va = next;
+	while (it->level < it->root->top.level && !(next & pt_mask(it->level + 1)))
 		pt_iter_rise(it, it->level + 1);
+}
+
+/* The entry at it->va in the lowest table of the path. */
+static inline void pt_iter_look(const struct pt_iter *it, struct pt_iter_at *at)
+{
+	at->va = it->va;
+	at->p = pt_entry(it->path[it->level], pt_index(it->va, it->level));
+	at->v = ptp_get(at->p);
+	at->rights = it->rights[it->level];
 }
 
 /* Move down into the table of `v`. */
@@ -86,15 +100,9 @@ static inline void pt_iter_descend(struct pt_iter *it, ptv_t v)
 	pt_t table = ptv_to_table(v);
 
 	PT_HOST_HOLD(table);
-	it->path[--it->level] = table;
-}
-
-/* The index of the last entry of the table at it->level that the range reaches. */
-static inline unsigned pt_iter_stop(const struct pt_iter *it)
-{
-	bool beyond = (it->va ^ it->last) >> (pt_shift(it->level) + PT_TABLE_BITS - 1) >> 1;
-
-	return beyond ? PT_ENTRY_COUNT - 1 : pt_index(it->last, it->level);
+	it->rights[table.level] = it->rights[v.level] & ptv_attr(v);
+	it->path[table.level] = table;
+	it->level = table.level;
 }
 
 /*
@@ -104,25 +112,19 @@ static inline unsigned pt_iter_stop(const struct pt_iter *it)
 static inline bool pt_iter_next(struct pt_iter *it, struct pt_iter_at *at)
 {
 	while (!it->done) {
-		pt_t table = it->path[it->level];
-		unsigned index = pt_index(it->va, it->level), stop = pt_iter_stop(it);
-		unsigned live = pt_next_live(table, index, stop);
-		va_t base = it->va & ~pt_mask(it->level);
+		unsigned index = pt_index(it->va, it->level);
+		unsigned live = pt_next_live(it->path[it->level], index);
 
-		if (live != index) {
-			va_t next = base + ((uint64_t)(live - index) << pt_shift(it->level));
-
-			pt_iter_step(it, live > stop ? base + ((uint64_t)(stop - index + 1) << pt_shift(it->level)) : next);
+		if (live != index)
+			pt_iter_step(it, live - index);
+		if (it->done || live == PT_ENTRY_COUNT)
 			continue;
-		}
-		at->va = it->va;
-		at->p = pt_entry(table, index);
-		at->v = ptp_get(at->p);
+		pt_iter_look(it, at);
 		if (ptv_is_table(at->v)) {
 			pt_iter_descend(it, at->v);
 			continue;
 		}
-		pt_iter_step(it, (it->va | pt_mask(it->level)) + 1);
+		pt_iter_step(it, 1);
 		if (!ptv_none(at->v))
 			return true;
 	}
@@ -131,31 +133,29 @@ static inline bool pt_iter_next(struct pt_iter *it, struct pt_iter_at *at)
 
 /*
  * The next entry of the range at level `level`, with the tables down to it made where they are
- * missing; a huge leaf above `level` is returned as it is.
+ * missing; a huge leaf or soft entry above `level` is returned as it is.
  *
  * Returns 1, 0 when there is none left, or -ENOMEM (the position is unchanged).
  */
 static inline int pt_iter_next_alloc(struct pt_iter *it, unsigned level, struct pt_iter_at *at)
 {
-	while (!it->done) {
-		at->va = it->va;
-		at->p = pt_entry(it->path[it->level], pt_index(it->va, it->level));
-		at->v = ptp_get(at->p);
-		if (it->level > level && ptp_none_or_clear_bad(at->p, at->va)) {
-			int err = pt_populate(it->root, at->p);
+	int err = 0;
 
-			if (err)
-				return err;
-			continue;
-		}
+	pt_iter_rise(it, level < it->root->top.level ? level : it->root->top.level);
+	while (!it->done && !err) {
+		pt_iter_look(it, at);
 		if (it->level > level && ptv_is_table(at->v)) {
-			pt_iter_descend(it, at->v);
-			continue;
+			err = PT_HOST_SHARED(at->v) ? PT_HOST_EXCLUSIVE(it->root, at->p) : 0;
+			if (!err)
+				pt_iter_descend(it, ptp_get(at->p));
+		} else if (it->level > level && ptp_none_or_clear_bad(at->p, at->va)) {
+			err = pt_populate(it->root, at->p);
+		} else {
+			pt_iter_step(it, 1);
+			return 1;
 		}
-		pt_iter_step(it, (it->va | pt_mask(it->level)) + 1);
-		return 1;
 	}
-	return 0;
+	return err;
 }
 
 #endif

@@ -2,8 +2,8 @@
  * What is known of a table besides its entries. The host keeps one pt_meta a table.
  *
  * live     entries that are not PT_NONE
- * summary  bit i covers the entries [i << s, (i + 1) << s): clear means none of them is live.
- *          So an empty table, and the next live entry of a sparse one, cost a load instead of a scan.
+ * summary  bit i covers the entries [i << s, (i + 1) << s): clear means none of them is live. So an
+ *          empty table, and the next live entry of a sparse one, cost a load instead of a scan.
  * lock     the host's, if it has locks; the library never takes it.
  *
  * Invariant: live and summary equal the table's content whenever no operation is inside the table.

@@ -3,9 +3,8 @@
  * has named the format (pt.h). No state; locking as pt.h says.
  */
 #include "pt_ops.h"
+#include "pt_iter.h"
 #include "pt_walk.h"
-
-#define PT_RIGHTS (PT_RWX | PT_U)
 
 /* ---- Roots and arguments. ---- */
 
@@ -46,11 +45,7 @@ static unsigned pt_root_leaf_levels(const struct pt_root *root)
 
 ptp_t pt_find(const struct pt_root *root, va_t va, ptv_t *v)
 {
-	ptp_t p = pt_top(root, va);
-
-	for (*v = ptp_get(p); ptv_is_table(*v); *v = ptp_get(p))
-		p = pt_walk(*v, va);
-	return p;
+	return pt_descend(root, va, 0, false, v, NULL);
 }
 
 static struct pt_span pt_span_of(ptv_t v, va_t va, pt_attr_t rights)
@@ -74,212 +69,33 @@ static struct pt_span pt_span_of(ptv_t v, va_t va, pt_attr_t rights)
 struct pt_span pt_translate(const struct pt_root *root, va_t va)
 {
 	pt_attr_t rights = PT_RIGHTS;
-	struct pt_span s;
-	ptp_t p;
+	struct pt_span s = { .va = va, .last = va, .kind = PT_NONE };
 	ptv_t v;
 
 	if (!pt_root_covers(root, va, va))
-		return (struct pt_span){ .va = va, .last = va, .kind = PT_NONE };
-	for (p = pt_top(root, va), v = ptp_get(p); ptv_is_table(v); v = ptp_get(p)) {
-		rights &= ptv_attr(v);
-		p = pt_walk(v, va);
-	}
+		return s;
+	pt_descend(root, va, 0, false, &v, &rights);
 	s = pt_span_of(v, va, rights);
 	s.pa.value += va - s.va;
 	s.va = va;
 	return s;
 }
 
-/* ---- Taking empty tables out. ---- */
-
-PT_INLINE int pt_pass_entry(struct pt_walk *w, struct pt_at *at)
-{
-	(void)w, (void)at;
-	return PT_DONE;
-}
-
-struct pt_prune {
-	struct pt_walk walk;
-};
-static const struct pt_client pt_prune_client = {
-	.entry = pt_pass_entry,
-	.leave = pt_leave_prune,
-	.sparse = true,
-};
-PT_WALKER(pt_prune, struct pt_prune, pt_prune_client)
-
-/* ---- Map: a pass that makes sure of room, then one that fills it. ---- */
-
-struct pt_map {
-	struct pt_walk walk;
-	uint64_t delta;  /* pa - va, the same for the whole range */
-	pt_attr_t attr;
-	unsigned levels; /* where leaves are legal */
-	ptv_t run;       /* the next level-0 leaf to write */
-};
-
-/* Can one leaf stand for the whole entry under the walker? */
-PT_INLINE bool pt_map_fits(const struct pt_map *m, const struct pt_at *at)
-{
-	const unsigned level = at->p.level;
-
-	return level == 0 || ((m->levels >> level & 1) && pt_covers(&m->walk, at) &&
-			      !((at->va + m->delta) & pt_mask(level)));
-}
-
-PT_INLINE int pt_map_prepare_entry(struct pt_walk *w, struct pt_at *at)
-{
-	int err;
-
-	if (!ptv_none(at->v))
-		return -EEXIST;
-	if (pt_map_fits((struct pt_map *)w, at))
-		return PT_DONE;
-	err = pt_populate(w->root, at->p);
-	return err ? err : PT_AGAIN;
-}
-
-/* An empty bottom table needs no look at its entries. */
-PT_INLINE int pt_map_prepare_enter(struct pt_walk *w, struct pt_at *at)
-{
-	return at->p.level == 1 && pt_table_empty(at->v) && !pt_map_fits((struct pt_map *)w, at) ?
-		       PT_SKIP :
-		       PT_DONE;
-}
-
-/* A table that turned out empty makes room for a leaf, if one fits. */
-PT_INLINE int pt_map_prepare_leave(struct pt_walk *w, struct pt_at *at)
-{
-	if (pt_map_fits((struct pt_map *)w, at) && pt_table_empty(at->v))
-		pt_at_prune(w, at);
-	return PT_DONE;
-}
-
-static const struct pt_client pt_map_prepare_client = {
-	.entry = pt_map_prepare_entry,
-	.enter = pt_map_prepare_enter,
-	.leave = pt_map_prepare_leave,
-	.change = true,
-};
-PT_WALKER(pt_map_prepare, struct pt_map, pt_map_prepare_client)
-
-PT_INLINE int pt_map_commit_entry(struct pt_walk *w, struct pt_at *at)
-{
-	struct pt_map *m = (struct pt_map *)w;
-
-	if (at->p.level == 0) {
-		pt_at_fill(at, m->run);
-		m->run = ptv_leaf_next(m->run);
-	} else {
-		pt_at_fill(at, ptv_make_leaf(PA(at->va + m->delta), m->attr, at->p.level));
-	}
-	return PT_DONE;
-}
-
-PT_INLINE int pt_map_commit_enter(struct pt_walk *w, struct pt_at *at)
-{
-	struct pt_map *m = (struct pt_map *)w;
-
-	if (at->p.level == 1)
-		m->run = ptv_make_leaf(PA(at->va + m->delta), m->attr, 0);
-	return PT_DONE;
-}
-
-static const struct pt_client pt_map_commit_client = {
-	.entry = pt_map_commit_entry,
-	.enter = pt_map_commit_enter,
-};
-PT_WALKER(pt_map_commit, struct pt_map, pt_map_commit_client)
-
-static int pt_map_check(const struct pt_root *root, va_t va, pa_t pa, uint64_t bytes, pt_attr_t attr)
-{
-	uint64_t limit = pt_pa_limit();
-
-	if ((attr & ~PT_ATTR_KNOWN) || (pa.value & pt_mask(0)))
-		return -EINVAL;
-	if (bytes - 1 > limit - 1 || pa.value > limit - bytes)
-		return -EINVAL;
-	return pt_check_range(root, va, va + bytes);
-}
-
-int pt_map(const struct pt_root *root, va_t va, pa_t pa, uint64_t bytes, pt_attr_t attr,
-	   struct pt_batch *batch)
-{
-	struct pt_map prepare = {
-		.walk = pt_walk_of(root, va, va + bytes, batch),
-		.delta = pa.value - va,
-		.attr = attr,
-		.levels = pt_root_leaf_levels(root),
-		.run = ptv_make_leaf(pa, attr, 0),
-	};
-	struct pt_map commit = prepare;
-	struct pt_prune prune = { prepare.walk };
-	int err = pt_map_check(root, va, pa, bytes, attr);
-
-	if (err)
-		return err;
-	err = pt_map_prepare(&prepare);
-	if (err) {
-		prune.walk.last = prepare.walk.va;
-		pt_prune(&prune);
-		return err;
-	}
-	return pt_map_commit(&commit);
-}
-
-/* ---- Reserve: the tables, without anything in them. ---- */
-
-struct pt_reserve {
-	struct pt_walk walk;
-	unsigned level;
-};
-
-PT_INLINE int pt_reserve_entry(struct pt_walk *w, struct pt_at *at)
-{
-	int err;
-
-	if (!ptv_none(at->v) || at->p.level <= ((struct pt_reserve *)w)->level)
-		return PT_DONE;
-	err = pt_populate(w->root, at->p);
-	return err ? err : PT_AGAIN;
-}
-
-PT_INLINE int pt_reserve_enter(struct pt_walk *w, struct pt_at *at)
-{
-	return at->p.level <= ((struct pt_reserve *)w)->level + 1 ? PT_SKIP : PT_DONE;
-}
-
-static const struct pt_client pt_reserve_client = {
-	.entry = pt_reserve_entry,
-	.enter = pt_reserve_enter,
-};
-PT_WALKER(pt_reserve_walk, struct pt_reserve, pt_reserve_client)
-
-int pt_reserve(const struct pt_root *root, va_t start, va_t end, unsigned level)
-{
-	struct pt_reserve r = { pt_walk_of(root, start, end, NULL), level };
-	int err = pt_check_range(root, start, end);
-
-	return err ? err : pt_reserve_walk(&r);
-}
-
-/* ---- Unmap and protect. ---- */
+/* ---- Unmap. ---- */
 
 int pt_cut(const struct pt_root *root, va_t va)
 {
-	int err = 0;
+	int err;
 
-	while (!err || err == -EAGAIN) {
+	do {
 		ptv_t v;
-		ptp_t p = pt_find(root, va, &v);
+		ptp_t p;
 
-		if (!ptv_is_huge(v) || !(va & pt_mask(v.level)))
-			return 0;
-		err = pt_make_exclusive(root, va);
-		p = pt_find(root, va, &v);
-		if (!err)
-			err = pt_split(root, p);
-	}
+		err = pt_reach(root, va, &p, &v);
+		if (err || !(ptv_is_leaf(v) || ptv_is_soft(v)) || !(va & pt_mask(v.level)))
+			return err;
+		err = pt_split(root, p);
+	} while (!err || err == -EAGAIN);
 	return err;
 }
 
@@ -289,9 +105,9 @@ int pt_cut(const struct pt_root *root, va_t va)
  */
 static int pt_cut_end(const struct pt_root *root, va_t start, va_t end)
 {
-	if (end > root->last || !((start ^ (end - 1)) >> (PT_PAGE_SHIFT + PT_TABLE_BITS)))
+	if (!((start ^ (end - 1)) >> pt_shift(1)) || end - 1 == root->last)
 		return 0;
-	return end ? pt_cut(root, end) : 0;
+	return pt_cut(root, end);
 }
 
 struct pt_unmap {
@@ -322,11 +138,161 @@ int pt_unmap(const struct pt_root *root, va_t start, va_t end, struct pt_drop *d
 {
 	struct pt_unmap u = { pt_walk_of(root, start, end, batch), drop };
 	int err = pt_check_range(root, start, end);
+	ptp_t p;
 
 	if (!err)
 		err = pt_cut_end(root, start, end);
-	return err ? err : pt_unmap_walk(&u);
+	if (err)
+		return err;
+	p = pt_cover(root, start, end - 1, true);
+	err = pt_unmap_walk_from(&u, p);
+	if (!err && p.level < root->top.level && !ptp_meta(p)->live) {
+		u.walk.va = start; /* once more, for the empty tables above */
+		err = pt_unmap_walk(&u);
+	}
+	return err;
 }
+
+/* ---- Map: a pass that makes sure of room, then one that fills it. ---- */
+
+struct pt_map {
+	struct pt_walk walk;
+	uint64_t delta; /* pa - va, the same for the whole range */
+	pt_attr_t attr;
+	unsigned levels; /* where leaves are legal */
+	ptv_t run;       /* the next level-0 leaf to write */
+};
+
+/* Can one leaf stand for the whole entry under the walker? */
+PT_INLINE bool pt_map_fits(const struct pt_map *m, const struct pt_at *at)
+{
+	const unsigned level = at->p.level;
+
+	return level == 0 || ((m->levels >> level & 1) && pt_covers(&m->walk, at) &&
+			      !((at->va + m->delta) & pt_mask(level)));
+}
+
+PT_INLINE int pt_map_prepare_entry(struct pt_walk *w, struct pt_at *at)
+{
+	int err;
+
+	if (!ptv_none(at->v))
+		return -EEXIST;
+	if (pt_map_fits((struct pt_map *)w, at))
+		return PT_DONE;
+	err = pt_populate(w->root, at->p);
+	return err ? err : PT_AGAIN;
+}
+
+/* A table that turned out empty makes room for a leaf, if one fits. */
+PT_INLINE int pt_map_prepare_leave(struct pt_walk *w, struct pt_at *at)
+{
+	return pt_map_fits((struct pt_map *)w, at) ? pt_leave_prune(w, at) : PT_DONE;
+}
+
+static const struct pt_client pt_map_prepare_client = {
+	.entry = pt_map_prepare_entry,
+	.leave = pt_map_prepare_leave,
+	.makes = true,
+	.change = true,
+	.whole = true,
+};
+PT_WALKER(pt_map_prepare, struct pt_map, pt_map_prepare_client)
+
+PT_INLINE int pt_map_commit_entry(struct pt_walk *w, struct pt_at *at)
+{
+	struct pt_map *m = (struct pt_map *)w;
+
+	if (at->p.level == 0) {
+		pt_at_fill(at, m->run);
+		m->run = ptv_leaf_next(m->run);
+	} else {
+		pt_at_fill(at, ptv_make_leaf(PA(at->va + m->delta), m->attr, at->p.level));
+	}
+	return PT_DONE;
+}
+
+PT_INLINE int pt_map_commit_enter(struct pt_walk *w, struct pt_at *at)
+{
+	struct pt_map *m = (struct pt_map *)w;
+
+	if (at->p.level == 1)
+		m->run = ptv_make_leaf(PA(at->va + m->delta), m->attr, 0);
+	return PT_DONE;
+}
+
+static const struct pt_client pt_map_commit_client = {
+	.entry = pt_map_commit_entry,
+	.enter = pt_map_commit_enter,
+	.blind = true,
+};
+PT_WALKER(pt_map_commit, struct pt_map, pt_map_commit_client)
+
+static int pt_map_check(const struct pt_root *root, va_t va, pa_t pa, uint64_t bytes,
+			pt_attr_t attr)
+{
+	uint64_t pa_last = pa.value + bytes - 1;
+
+	if ((attr & ~PT_ATTR_KNOWN) || ((va | pa.value | bytes) & pt_mask(0)) || !bytes ||
+	    pa_last < pa.value || pa_last > pt_pa_limit() - 1)
+		return -EINVAL;
+	return pt_root_covers(root, va, va + bytes - 1) ? 0 : -ERANGE;
+}
+
+/* Take back what a map that failed at `end` has made: nothing is mapped before it, or behind start.
+ * */
+static void pt_map_undo(struct pt_walk w, va_t end, int err)
+{
+	struct pt_unmap u = { w, NULL };
+
+	u.walk.last = err == -EEXIST ? end - 1 : end;
+	if (u.walk.last >= u.walk.va)
+		pt_unmap_walk(&u);
+}
+
+int pt_map(const struct pt_root *root, va_t va, pa_t pa, uint64_t bytes, pt_attr_t attr,
+	   struct pt_batch *batch)
+{
+	struct pt_map commit = {
+		.walk = pt_walk_of(root, va, va + bytes, batch),
+		.delta = pa.value - va,
+		.attr = attr,
+		.levels = pt_root_leaf_levels(root),
+		.run = ptv_make_leaf(pa, attr, 0),
+	};
+	struct pt_map prepare = commit;
+	int err = pt_map_check(root, va, pa, bytes, attr);
+	ptp_t p;
+
+	if (err)
+		return err;
+	p = pt_cover(root, va, va + bytes - 1, true);
+	err = pt_map_prepare_from(&prepare, p);
+	if (!err)
+		return pt_map_commit_from(&commit, p);
+	if (p.level > 0)
+		pt_map_undo(commit.walk, prepare.walk.va, err);
+	return err;
+}
+
+/* ---- Reserve: the tables, without anything in them. ---- */
+
+int pt_reserve(const struct pt_root *root, va_t start, va_t end, unsigned level)
+{
+	int err = pt_check_range(root, start, end);
+	struct pt_iter_at at;
+	struct pt_iter it;
+
+	if (err || level >= root->top.level)
+		return err;
+	pt_iter_init(&it, root, start, end);
+	while (!err && (err = pt_iter_next_alloc(&it, level + 1, &at)) > 0)
+		err = ptp_none_or_clear_bad(at.p, at.va) ? pt_populate(root, at.p) : 0;
+	pt_iter_fini(&it);
+	return err;
+}
+
+/* ---- Protect. ---- */
 
 struct pt_protect {
 	struct pt_walk walk;
@@ -341,7 +307,7 @@ PT_INLINE int pt_protect_entry(struct pt_walk *w, struct pt_at *at)
 	do {
 		if (!ptv_is_leaf(v))
 			return PT_DONE;
-		want = ptv_make_leaf(ptv_pa(v), (ptv_attr(v) & ~c->clear) | c->set, v.level);
+		want = ptv_leaf_change(v, c->clear, c->set);
 		if (ptv_raw(want) == ptv_raw(v))
 			return PT_DONE;
 	} while (!ptp_compare_exchange(at->p, &v, want));
@@ -364,7 +330,7 @@ int pt_protect(const struct pt_root *root, va_t start, va_t end, pt_attr_t clear
 		err = -EINVAL;
 	if (!err)
 		err = pt_cut_end(root, start, end);
-	return err ? err : pt_protect_walk(&c);
+	return err ? err : pt_protect_walk_from(&c, pt_cover(root, start, end - 1, true));
 }
 
 /* ---- Merge. ---- */
@@ -380,26 +346,30 @@ static ptv_t pt_merge_value(pt_t table, pt_attr_t rights)
 {
 	const pt_attr_t ad = PT_YOUNG | PT_DIRTY;
 	ptp_t p = pt_entry(table, 0);
-	ptv_t first = ptp_get(p);
-	pt_attr_t attr;
-	pa_t pa;
+	ptv_t v = ptp_get(p);
+	pa_t pa = ptv_pa(v), next = pa;
+	pt_attr_t attr = ptv_attr(v);
 
-	if (!ptv_is_leaf(first) || (ptv_pa(first).value & pt_mask(table.level + 1)))
-		return ptv_make_none(table.level + 1);
-	pa = ptv_pa(first);
-	attr = ptv_attr(first);
-	for (unsigned i = 0; i < PT_ENTRY_COUNT; i++, p = ptp_next(p)) {
-		ptv_t v = ptp_get(p);
-
-		if (!ptv_is_leaf(v) || !pa_equal(ptv_pa(v), pa_add(pa, i * pt_size(table.level))) ||
-		    ((ptv_attr(v) ^ attr) & ~ad))
+	for (unsigned i = 0; i < PT_ENTRY_COUNT;
+	     i++, p = ptp_next(p), next = pa_add(next, pt_size(table.level))) {
+		v = ptp_get(p);
+		if (!ptv_is_leaf(v) || !pa_equal(ptv_pa(v), next) || ((ptv_attr(v) ^ attr) & ~ad))
 			return ptv_make_none(table.level + 1);
 		attr |= ptv_attr(v) & ad;
 	}
-	/* The walker may set D in the old table until the flush: what it may write counts as dirty. */
-	if (attr & PT_W)
-		attr |= ad & PT_ATTR_KNOWN;
+	if (pa.value & pt_mask(table.level + 1))
+		return ptv_make_none(table.level + 1);
+	/* The walker may set A and D in the old table until the flush: what it may do counts as
+	 * done. */
+	if (attr & PT_R)
+		attr |= attr & PT_W ? ad : PT_YOUNG;
 	return ptv_make_leaf(pa, attr & (rights | ~PT_RIGHTS), table.level + 1);
+}
+
+PT_INLINE int pt_pass_entry(struct pt_walk *w, struct pt_at *at)
+{
+	(void)w, (void)at;
+	return PT_DONE;
 }
 
 PT_INLINE int pt_merge_leave(struct pt_walk *w, struct pt_at *at)
@@ -425,8 +395,9 @@ static const struct pt_client pt_merge_client = {
 	.leave = pt_merge_leave,
 	.sparse = true,
 	.change = true,
+	.whole = true,
 };
-PT_WALKER(pt_merge_walk, struct pt_merge, pt_merge_client)
+PT_WALKER_SMALL(pt_merge_walk, struct pt_merge, pt_merge_client)
 
 int pt_merge(const struct pt_root *root, va_t start, va_t end, struct pt_batch *batch)
 {
@@ -447,37 +418,16 @@ struct pt_counting {
 
 PT_INLINE int pt_count_entry(struct pt_walk *w, struct pt_at *at)
 {
-	struct pt_count *count = &((struct pt_counting *)w)->count;
-
-	switch (ptv_kind(at->v)) {
-	case PT_LEAF:
-		count->leaf[at->p.level]++;
-		break;
-	case PT_SOFT:
-		count->soft[at->p.level]++;
-		break;
-	case PT_BAD:
-		count->bad++;
-		break;
-	case PT_NONE:
-	case PT_TABLE:
-		break;
-	}
-	return PT_DONE;
-}
-
-PT_INLINE int pt_count_enter(struct pt_walk *w, struct pt_at *at)
-{
-	((struct pt_counting *)w)->count.table[at->p.level - 1]++;
+	((struct pt_counting *)w)->count.entry[ptv_kind(at->v)][at->p.level]++;
 	return PT_DONE;
 }
 
 static const struct pt_client pt_count_client = {
 	.entry = pt_count_entry,
-	.enter = pt_count_enter,
+	.enter = pt_count_entry,
 	.sparse = true,
 };
-PT_WALKER(pt_count_walk, struct pt_counting, pt_count_client)
+PT_WALKER_SMALL(pt_count_walk, struct pt_counting, pt_count_client)
 
 int pt_count(const struct pt_root *root, va_t start, va_t end, struct pt_count *out)
 {
@@ -491,14 +441,6 @@ int pt_count(const struct pt_root *root, va_t start, va_t end, struct pt_count *
 	return err;
 }
 
-struct pt_dumping {
-	struct pt_walk walk;
-	pt_attr_t rights[PT_LEVEL_MAX]; /* left by the tables above, per level */
-	struct pt_span span;            /* being collected; PT_NONE: nothing yet */
-	pt_dump_fn *fn;
-	void *arg;
-};
-
 /* Does `b` go on where `a` ends, saying the same? */
 static bool pt_span_continues(const struct pt_span *a, const struct pt_span *b)
 {
@@ -509,53 +451,33 @@ static bool pt_span_continues(const struct pt_span *a, const struct pt_span *b)
 	       a->pa.value + (b->va - a->va) == b->pa.value;
 }
 
-static void pt_dump_span(struct pt_dumping *d, const struct pt_span *next)
-{
-	if (pt_span_continues(&d->span, next)) {
-		d->span.last = next->last;
-		return;
-	}
-	if (d->span.kind != PT_NONE)
-		d->fn(d->arg, &d->span);
-	d->span = *next;
-}
-
-PT_INLINE int pt_dump_entry(struct pt_walk *w, struct pt_at *at)
-{
-	struct pt_dumping *d = (struct pt_dumping *)w;
-	struct pt_span s = pt_span_of(at->v, at->va, d->rights[at->p.level]);
-
-	pt_dump_span(d, &s);
-	return PT_DONE;
-}
-
-PT_INLINE int pt_dump_enter(struct pt_walk *w, struct pt_at *at)
-{
-	struct pt_dumping *d = (struct pt_dumping *)w;
-
-	d->rights[at->p.level - 1] = d->rights[at->p.level] & ptv_attr(at->v);
-	return PT_DONE;
-}
-
-static const struct pt_client pt_dump_client = {
-	.entry = pt_dump_entry,
-	.enter = pt_dump_enter,
-	.sparse = true,
-};
-PT_WALKER(pt_dump_walk, struct pt_dumping, pt_dump_client)
-
 int pt_dump(const struct pt_root *root, va_t start, va_t end, pt_dump_fn *fn, void *arg)
 {
-	struct pt_dumping d = { .walk = pt_walk_of(root, start, end, NULL), .fn = fn, .arg = arg };
-	struct pt_span nothing = { .kind = PT_NONE };
+	struct pt_span span = { .kind = PT_NONE };
 	int err = pt_check_range(root, start, end);
+	struct pt_iter_at at;
+	struct pt_iter it;
+	bool more;
 
 	if (err)
 		return err;
-	d.rights[root->top.level] = PT_RIGHTS;
-	err = pt_dump_walk(&d);
-	pt_dump_span(&d, &nothing);
-	return err;
+	pt_iter_init(&it, root, start, end);
+	do {
+		struct pt_span next = { .kind = PT_NONE };
+
+		more = pt_iter_next(&it, &at);
+		if (more)
+			next = pt_span_of(at.v, at.va, at.rights);
+		if (pt_span_continues(&span, &next)) {
+			span.last = next.last;
+			continue;
+		}
+		if (span.kind != PT_NONE)
+			fn(arg, &span);
+		span = next;
+	} while (more);
+	pt_iter_fini(&it);
+	return 0;
 }
 
 /* ---- Teardown. ---- */

@@ -1,9 +1,10 @@
 /*
  * Ready-made operations on the ranges of a root: the walker's standard clients.
  *
- * Ranges are [start, end), in whole level-0 pages; end == 0 means 2^64. A range that the root does not
- * translate gives -ERANGE, one that is not whole pages or is empty -EINVAL; nothing has changed then.
- * Flushing the range afterwards is the caller's duty; tables that became unreachable go to `batch`.
+ * Ranges are [start, end), in whole level-0 pages; end == 0 means 2^64. A range that the root does
+ * not translate gives -ERANGE, one that is not whole pages or is empty -EINVAL; nothing has changed
+ * then. Flushing the range afterwards is the caller's duty; tables that became unreachable go to
+ * `batch`.
  *
  * Compiled once per format: a .c file names its format as pt.h says and includes pt_ops.c.
  */
@@ -51,8 +52,8 @@ int pt_map(const struct pt_root *root, va_t va, pa_t pa, uint64_t bytes, pt_attr
 	   struct pt_batch *batch);
 
 /*
- * Remove everything in [start, end): leaves and soft entries go to `drop` (may be NULL), tables that
- * become empty to the batch. A huge leaf that is covered in part is split first.
+ * Remove everything in [start, end): leaves and soft entries go to `drop` (may be NULL), tables
+ * that become empty to the batch. A huge leaf that is covered in part is split first.
  *
  * Returns -ENOMEM if a split found no memory; then every translation is as before.
  */
@@ -78,12 +79,12 @@ int pt_reserve(const struct pt_root *root, va_t start, va_t end, unsigned level)
 
 /* What an address, or a range in pt_dump, translates to. */
 struct pt_span {
-	va_t va, last;       /* of the whole entry; pt_dump: of the merged range */
-	enum pt_kind kind;   /* never PT_TABLE */
-	unsigned level;      /* of the entry */
-	pa_t pa;             /* PT_LEAF: where `va` goes */
-	pt_attr_t attr;      /* PT_LEAF: effective, that is with the rights of all tables above */
-	uint64_t soft;       /* PT_SOFT */
+	va_t va, last;     /* of the whole entry; pt_dump: of the merged range */
+	enum pt_kind kind; /* never PT_TABLE */
+	unsigned level;    /* of the entry */
+	pa_t pa;           /* PT_LEAF: where `va` goes */
+	pt_attr_t attr;    /* PT_LEAF: effective, that is with the rights of all tables above */
+	uint64_t soft;     /* PT_SOFT */
 };
 
 /*
@@ -100,14 +101,14 @@ ptp_t pt_find(const struct pt_root *root, va_t va, ptv_t *v);
  */
 int pt_merge(const struct pt_root *root, va_t start, va_t end, struct pt_batch *batch);
 
-/* Entries and tables by level, found by walking. */
+/* Entries by kind and level, found by walking; PT_NONE is not counted. */
 struct pt_count {
-	uint64_t leaf[PT_LEVEL_MAX], soft[PT_LEVEL_MAX], table[PT_LEVEL_MAX], bad;
+	uint64_t entry[PT_KIND_COUNT][PT_LEVEL_MAX];
 };
 int pt_count(const struct pt_root *root, va_t start, va_t end, struct pt_count *out);
 
-/* Report the ranges of [start, end) that are not none, in order, neighbours that continue each other
- * (same kind, level, attributes but A/D, adjoining memory) merged. */
+/* Report the ranges of [start, end) that are not none, in order, neighbours that continue each
+ * other (same kind, level, attributes but A/D, adjoining memory) merged. */
 typedef void pt_dump_fn(void *arg, const struct pt_span *span);
 int pt_dump(const struct pt_root *root, va_t start, va_t end, pt_dump_fn *fn, void *arg);
 

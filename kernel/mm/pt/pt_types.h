@@ -29,7 +29,8 @@ enum pt_errno {
 };
 #endif
 
-/* A virtual address: what a walker is asked for. An integer, because arithmetic on it is the job. */
+/* A virtual address: what a walker is asked for. An integer, because arithmetic on it is the job.
+ * */
 typedef uint64_t va_t;
 
 /* A physical address. Not an integer, so that mixing it with a virtual one does not compile. */
@@ -37,7 +38,7 @@ typedef struct {
 	uint64_t value;
 } pa_t;
 
-#define PA(x) ((pa_t){(uint64_t)(x)})
+#define PA(x) ((pa_t){ (uint64_t)(x) })
 #define PA_NONE PA(~0ull)
 
 static inline bool pa_equal(pa_t a, pa_t b)
@@ -81,23 +82,25 @@ enum pt_kind {
 	PT_SOFT,  /* not present, carries software data such as a swap slot */
 	PT_BAD,   /* none of the above: reported, contained, never walked */
 };
+#define PT_KIND_COUNT (PT_BAD + 1)
 
 /*
  * Attributes of a leaf, the same for all formats. Rights are positive, so that zero grants
  * nothing; a format without a right (x86 cannot refuse reads to a present page) says what it does.
+ * Numbered so that the most common format has next to nothing to convert.
  */
 typedef uint32_t pt_attr_t;
-#define PT_R (1u << 0)       /* may be read */
-#define PT_W (1u << 1)       /* may be written */
-#define PT_X (1u << 2)       /* may be executed */
-#define PT_U (1u << 3)       /* by the unprivileged side, too */
-#define PT_GLOBAL (1u << 4)  /* the same in all spaces */
-#define PT_UC (1u << 5)      /* uncached: a device window */
-#define PT_YOUNG (1u << 6)   /* the walker has used it */
-#define PT_DIRTY (1u << 7)   /* the walker has written through it */
-#define PT_DEVMAP (1u << 8)  /* not counted as an edge: device windows, the direct map */
-#define PT_MARK (1u << 9)    /* one bit for the owner of the tree; walkers ignore it */
-#define PT_ATTR_ALL ((1u << 10) - 1)
+#define PT_R (1u << 0)      /* may be read */
+#define PT_W (1u << 1)      /* may be written */
+#define PT_U (1u << 2)      /* by the unprivileged side, too */
+#define PT_X (1u << 3)      /* may be executed */
+#define PT_UC (1u << 4)     /* uncached: a device window */
+#define PT_YOUNG (1u << 5)  /* the walker has used it */
+#define PT_DIRTY (1u << 6)  /* the walker has written through it */
+#define PT_GLOBAL (1u << 8) /* the same in all spaces */
+#define PT_DEVMAP (1u << 9) /* not counted as an edge: device windows, the direct map */
+#define PT_MARK (1u << 10)  /* one bit for the owner of the tree; walkers ignore it */
+#define PT_ATTR_ALL 0x77fu
 
 /* The most levels any format has. */
 #define PT_LEVEL_MAX 6

@@ -27,10 +27,10 @@ struct pt_walk {
 
 /* One entry under the walker, and what its table will be booked with. */
 struct pt_at {
-	va_t va;    /* first address of the range in this entry */
+	va_t va; /* first address of the range in this entry */
 	ptp_t p;
-	ptv_t v;    /* as read; not kept up to date */
-	int delta;  /* live entries more in this table since the visit began */
+	ptv_t v;   /* as read; not kept up to date */
+	int delta; /* live entries more in this table since the visit began */
 };
 
 /* What a client function may answer, besides a negative errno. */
@@ -41,16 +41,20 @@ enum pt_answer {
 };
 
 struct pt_client {
-	/* An entry that is no table: none (unless `sparse`), leaf, soft, bad (unless `change`). */
+	/* An entry that is no table: none (unless passed over), leaf, soft, bad (unless `change`).
+	 * */
 	int (*entry)(struct pt_walk *w, struct pt_at *at);
-	/* Instead of making a shared table exclusive: PT_SKIP if it is dealt with, PT_DONE to go the
-	 * usual way. Optional, for clients that change things. */
+	/* Instead of making a shared table exclusive: PT_SKIP if it is dealt with, PT_DONE to go
+	 * the usual way. Optional, for clients that change things. */
 	int (*shared)(struct pt_walk *w, struct pt_at *at);
 	/* A table, before going down, and after having come back. Optional. */
 	int (*enter)(struct pt_walk *w, struct pt_at *at);
 	int (*leave)(struct pt_walk *w, struct pt_at *at);
 	bool sparse; /* none entries are passed over, many at a time */
-	bool change; /* entries will be changed */
+	bool makes;  /* none entries are passed over at level 0 only: above, `entry` makes tables */
+	bool blind;  /* all entries of level 0 are known to be none: `entry` gets them unread */
+	bool change; /* entries will be changed ... */
+	bool whole;  /* ... but none that the range covers in part: do not split */
 };
 
 /* Does the rest of the walk cover all of the entry at va? */
@@ -76,7 +80,7 @@ PT_INLINE ptv_t pt_at_clear(struct pt_at *at)
 /* Take an empty table out of the tree. The entry above is none afterwards. */
 PT_INLINE void pt_at_prune(struct pt_walk *w, struct pt_at *at)
 {
-	if (at->p.level < w->root->keep_level)
+	if (at->p.level <= w->root->keep_level) /* of the entry: the table's is one less */
 		pt_release(w->root->owner, ptv_to_table(pt_at_clear(at)), w->batch);
 }
 
@@ -94,6 +98,25 @@ PT_INLINE int pt_leave_prune(struct pt_walk *w, struct pt_at *at)
 	return PT_DONE;
 }
 
+/*
+ * The entry to start from for a range: that of the lowest table which holds all of it, unless the
+ * range is one whole entry of the table above. So a small range costs one walk down, not one a
+ * pass. Without tables on the way, the entry where they end.
+ */
+PT_INLINE ptp_t pt_cover(const struct pt_root *root, va_t va, va_t last, bool change)
+{
+	const uint64_t inside = va ^ last;
+	unsigned level = 0;
+	ptv_t v;
+
+	if (!(inside >> pt_shift(1)) && last - va != pt_mask(1)) /* the level is a constant here */
+		return pt_descend(root, va, 0, change, &v, NULL);
+	while (++level < root->top.level &&
+	       (inside >> pt_shift(level + 1) || last - va == pt_mask(level + 1)))
+		;
+	return pt_descend(root, va, level, change, &v, NULL);
+}
+
 /* The table under the walker is shared, and things below it are about to change. */
 PT_INLINE int pt_visit_shared(struct pt_walk *w, struct pt_at *at, const struct pt_client *c)
 {
@@ -106,116 +129,135 @@ PT_INLINE int pt_visit_shared(struct pt_walk *w, struct pt_at *at, const struct 
 }
 
 PT_INLINE int pt_visit_entry(struct pt_walk *w, struct pt_at *at, const struct pt_client *c,
-			     int (*below)(struct pt_walk *, pt_t))
+			     int (*below)(struct pt_walk *, ptp_t))
 {
 	const unsigned level = at->p.level;
-	enum pt_kind kind = ptv_kind(at->v);
 	int r;
 
-	if (level > 0 && kind == PT_TABLE) {
+	if (level > 0 && ptv_is_table(at->v)) {
 		if (c->change && PT_HOST_SHARED(at->v) && (r = pt_visit_shared(w, at, c)))
 			return r == PT_SKIP ? PT_DONE : r;
 		if (c->enter && (r = c->enter(w, at)))
 			return r == PT_SKIP ? PT_DONE : r;
 		w->va = at->va;
-		if ((r = below(w, ptv_to_table(at->v))))
+		if ((r = below(w, pt_walk(at->v, at->va))))
 			return at->va = w->va, r;
 		return c->leave ? c->leave(w, at) : PT_DONE;
 	}
-	if (kind == PT_BAD && c->change) {
-		at->delta--;
-		ptp_set(at->p, ptv_make_none(level));
-		PT_HOST_REPORT_BAD(at->p, at->va, at->v);
+	if (c->change && ptv_is_bad(at->v)) {
+		ptp_clear_bad(at->p, at->va);
+		at->delta = 0; /* all counted anew */
 		return PT_AGAIN;
 	}
-	if (level > 0 && c->change && kind == PT_LEAF && !pt_covers(w, at)) {
+	if (level > 0 && c->change && !c->whole && !ptv_none(at->v) && !pt_covers(w, at)) {
 		r = pt_split(w->root, at->p);
 		return r && r != -EAGAIN ? r : PT_AGAIN;
 	}
 	return c->entry(w, at);
 }
 
-/* Visit the entries of one table, from w->va on, up to w->last or the table's end. */
-PT_INLINE int pt_visit(struct pt_walk *w, pt_t table, const unsigned level,
-		       const struct pt_client *c, int (*below)(struct pt_walk *, pt_t))
+/* Visit the entries of one table from p on, which holds w->va, up to w->last or the table's end. */
+PT_INLINE int pt_visit(struct pt_walk *w, ptp_t p, const unsigned level, const struct pt_client *c,
+		       int (*below)(struct pt_walk *, ptp_t))
 {
-	const unsigned first = pt_index(w->va, level);
-	const bool beyond = (w->va ^ w->last) >> (pt_shift(level) + PT_TABLE_BITS - 1) >> 1;
-	const unsigned stop = beyond ? PT_ENTRY_COUNT - 1 : pt_index(w->last, level);
-	unsigned index = first;
-	struct pt_at at = { .va = w->va, .p = pt_entry((pt_t){ table.pa, level }, first) };
+	const bool sparse = c->sparse || (c->makes && level == 0), blind = c->blind && level == 0;
+	const uint64_t summary = sparse ? __atomic_load_n(&ptp_meta(p)->summary, __ATOMIC_RELAXED)
+					: 0;
+	const unsigned first = ptp_index(p);
+	const uint64_t more = (w->last >> pt_shift(level)) - (w->va >> pt_shift(level));
+	const unsigned stop = more < PT_ENTRY_COUNT - first ? first + (unsigned)more
+							    : PT_ENTRY_COUNT - 1;
+	const va_t start = w->va, base = start & ~pt_mask(level);
+	unsigned index = sparse ? pt_skip(summary, first) : first;
+	struct pt_at at = { .delta = 0 };
 	int r = PT_DONE;
 
-	for (;;) {
-		at.v = ptp_get(at.p);
-		if (c->sparse && ptv_none(at.v)) {
-			unsigned next = pt_next_live(table, index + 1, stop);
-
-			if (next > stop)
+	while (index <= stop) {
+		at.p = ptp_step(p, (int)(index - first));
+		at.p.level = level;
+		at.va = level == 0 || index > first
+				? base + ((va_t)(index - first) << pt_shift(level))
+				: start;
+		at.v = blind ? ptv_make_none(level) : ptp_get(at.p);
+		if (!sparse || !ptv_none(at.v)) {
+			r = pt_visit_entry(w, &at, c, below);
+			if (r == PT_AGAIN)
+				continue;
+			if (r < 0)
 				break;
-			at.p = pt_entry(table, next);
-			at.va = (at.va & ~pt_mask(level)) + ((uint64_t)(next - index) << pt_shift(level));
-			index = next;
-			continue;
 		}
-		r = pt_visit_entry(w, &at, c, below);
-		if (r == PT_AGAIN)
-			continue;
-		if (r < 0 || index == stop)
-			break;
-		index++;
-		at.p = ptp_next(at.p);
-		at.va = (at.va | pt_mask(level)) + 1;
+		if (!(++index & ((1u << PT_GROUP_SHIFT) - 1)) && sparse)
+			index = pt_skip(summary, index);
 	}
-	w->va = at.va;
+	if (r < 0)
+		w->va = at.va;
 	if (at.delta)
-		pt_meta_add(pt_meta(table), at.delta, first, index);
+		pt_meta_add(ptp_meta(p), at.delta, first, index < stop ? index : stop);
 	return r < 0 ? r : PT_DONE;
 }
 
 /*
- * Define `int name(T *walk)`: visit walk->walk.va up to walk->walk.last from the root with `client`.
- * T embeds struct pt_walk as its first member `walk`. The level-0 body works on a copy of the
- * state that the compiler can keep in registers.
+ * Define for a client whose state T embeds struct pt_walk as its first member `walk`
  *
- * Returns 0, -ERANGE if the root does not translate the range, or the client's error at once.
+ *   int name(T *state)                visit walk.va up to walk.last from the root.
+ *   int name_from(T *state, ptp_t p)  the same from p on, an entry on the way to walk.va that
+ *                                     pt_cover gave.
+ *
+ * Both return 0, -ERANGE if the root does not translate the range, or the client's error at once,
+ * with walk.va where it happened. Level 0 works on a copy of the state that the compiler can keep
+ * in registers.
  */
-#define PT_WALKER(name, T, client)                                                            \
-	static int name##_0(struct pt_walk *w, pt_t table)                                     \
-	{                                                                                      \
-		T copy = *(T *)w;                                                              \
-		int r = pt_visit(&copy.walk, table, 0, &(client), NULL);                       \
-		*(T *)w = copy;                                                                \
-		return r;                                                                      \
-	}                                                                                      \
-	PT_WALKER_LEVEL(name, client, 1, 0)                                                    \
-	PT_WALKER_LEVEL(name, client, 2, 1)                                                    \
-	PT_WALKER_LEVEL(name, client, 3, 2)                                                    \
-	PT_WALKER_LEVEL(name, client, 4, 3)                                                    \
-	PT_WALKER_LEVEL(name, client, 5, 4)                                                    \
-	__attribute__((unused)) static int name##_from(T *state, pt_t table)                   \
-	{                                                                                      \
-		static int (*const body[])(struct pt_walk *, pt_t) = {                         \
-			name##_0, name##_1, name##_2, name##_3, name##_4, name##_5             \
-		};                                                                             \
-		return body[table.level](&state->walk, table);                                 \
-	}                                                                                      \
-	__attribute__((unused)) static int name(T *state)                                      \
-	{                                                                                      \
-		const struct pt_walk *w = &state->walk;                                        \
-		if (!pt_root_covers(w->root, w->va, w->last))                                  \
-			return -ERANGE;                                                        \
-		return name##_from(state, w->root->top);                                       \
+#define PT_WALKER(name, T, client)                                           \
+	static int name##_below(struct pt_walk *w, ptp_t p)                  \
+	{                                                                    \
+		switch (p.level) {                                           \
+		case 0: {                                                    \
+			T copy = *(T *)w;                                    \
+			int r = pt_visit(&copy.walk, p, 0, &(client), NULL); \
+			*(T *)w = copy;                                      \
+			return r;                                            \
+		}                                                            \
+			PT_WALKER_LEVEL(name, client, 1)                     \
+			PT_WALKER_LEVEL(name, client, 2)                     \
+			PT_WALKER_LEVEL(name, client, 3)                     \
+			PT_WALKER_LEVEL(name, client, 4)                     \
+			PT_WALKER_LEVEL(name, client, 5)                     \
+		}                                                            \
+		return -ERANGE;                                              \
+	}                                                                    \
+	PT_INLINE int name##_from(T *state, ptp_t p)                         \
+	{                                                                    \
+		if (p.level == 0) {                                          \
+			T copy = *state;                                     \
+			int r = pt_visit(&copy.walk, p, 0, &(client), NULL); \
+			*state = copy;                                       \
+			return r;                                            \
+		}                                                            \
+		return name##_below(&state->walk, p);                        \
+	}                                                                    \
+	PT_WALKER_ENTRY(name, T)
+
+/* The same, smaller and slower: one body for all levels. */
+#define PT_WALKER_SMALL(name, T, client)                                 \
+	static int name##_below(struct pt_walk *w, ptp_t p)              \
+	{                                                                \
+		return pt_visit(w, p, p.level, &(client), name##_below); \
+	}                                                                \
+	PT_WALKER_ENTRY(name, T)
+
+#define PT_WALKER_ENTRY(name, T)                                         \
+	__attribute__((unused)) static int name(T *state)                \
+	{                                                                \
+		struct pt_walk *w = &state->walk;                        \
+		return pt_root_covers(w->root, w->va, w->last)           \
+			       ? name##_below(w, pt_top(w->root, w->va)) \
+			       : -ERANGE;                                \
 	}
 
-/* Levels that the format does not have get a body that cannot be reached. */
-#define PT_WALKER_LEVEL(name, client, level, lower)                                           \
-	static int name##_##level(struct pt_walk *w, pt_t table)                               \
-	{                                                                                      \
-		if (level >= PT_LEVEL_COUNT)                                                   \
-			return -ERANGE;                                                        \
-		return pt_visit(w, table, level < PT_LEVEL_COUNT ? level : 0, &(client),       \
-				name##_##lower);                                               \
-	}
+#define PT_WALKER_LEVEL(name, client, level)                                   \
+	case level:                                                            \
+		if (level < PT_LEVEL_COUNT)                                    \
+			return pt_visit(w, p, level, &(client), name##_below); \
+		break;
 
 #endif

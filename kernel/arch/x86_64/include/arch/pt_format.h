@@ -6,22 +6,32 @@
  *   table   PT     PD      PDPT    PML4                 PML5
  *   leaf    4 KiB  2 MiB   1 GiB   -                    -
  *
- *    63  62..59  58..52  51 ........ 12  11  10   9   8  7   6  5  4   3   2  1  0
- *   +---+-------+-------+---------------+---+----+---+--+---+--+--+---+---+--+--+--+
- *   | NX| 0     | 0     | address       | 0 |MARK|DEV|G |PS |D |A |PCD|PWT|U |W |P |  leaf, table
- *   +---+-------+-------+---------------+---+----+---+--+---+--+--+---+---+--+--+--+
- *   | NX| 0     | 0     | address       | 0 |MARK|DEV|HIDDEN (8) ...           |0 |  leaf without PT_R
- *   | data (63..12)                     |  SOFT (11)   0                         |  soft
+ *    63  62..52  51 ........ 12  11  10   9   8  7   6  5  4   3   2  1  0
+ *   +---+-------+---------------+---+----+---+--+---+--+--+---+---+--+--+--+
+ *   | NX| 0     | address       | 0 |MARK|DEV|G |PS |D |A |PCD|0  |U |W |1 |  leaf
+ *   | NX| 0     | address       | 0 |MARK|DEV|G |PS |D |A |PCD|1  |U |W |0 |  hidden: no PT_R
+ *   | NX| 0     | address       | 0 | 0  |0  |0 |0  |0 |A |0  |0  |U |W |1 |  table
+ *   | data                      | 1 | 0  |0  |0 |0  |0 |0 |0  |0  |0 |0 |0 |  soft
+ *   +---+-------+---------------+---+----+---+--+---+--+--+---+---+--+--+--+
  *
  * A leaf without PT_R cannot be present, as x86 lets everybody who may do anything read; it keeps
- * address and attributes behind the HIDDEN bit, where PT_GLOBAL has no room and is dropped.
- * PT_UC is PCD|PWT, entry 3 of the PAT as the CPU resets it.
+ * address and attributes behind the HIDDEN bit. Bits of attributes are where PT_* has them, but for
+ * X, which is bit 63 and says the opposite.
+ * PT_UC is PCD alone, entry 2 of the PAT as the CPU resets it (UC-).
+ *
+ * The CPU's widths come from PT_CPU, a struct pt_cpu: the kernel's own, unless the including file
+ * names another one (libpt, tests).
  */
 #ifndef ARCH_PT_FORMAT_H
 #define ARCH_PT_FORMAT_H
 
-#include <arch/mmu.h>
+#include <arch/pt_cpu.h>
 #include <mm/pt/pt_types.h>
+
+#ifndef PT_CPU
+#include <arch/mmu.h>
+#define PT_CPU arch_mmu.pt
+#endif
 
 #define PT_PAGE_SHIFT 12
 #define PT_TABLE_BITS 9
@@ -34,7 +44,7 @@
 #define X86_P (1ull << 0)
 #define X86_W (1ull << 1)
 #define X86_U (1ull << 2)
-#define X86_UC (3ull << 3)
+#define X86_PCD (1ull << 4)
 #define X86_A (1ull << 5)
 #define X86_D (1ull << 6)
 #define X86_PS (1ull << 7)
@@ -42,38 +52,47 @@
 #define X86_DEVMAP (1ull << 9)
 #define X86_MARK (1ull << 10)
 #define X86_NX (1ull << 63)
-#define X86_HIDDEN (1ull << 8) /* only when not present */
+#define X86_HIDDEN (1ull << 3) /* only when not present; otherwise PWT, which is 0 */
 #define X86_SOFT (1ull << 11)  /* only when not present */
 #define X86_PA 0x000ffffffffff000ull
 
 /* A table of ours has these and no others; anything else is corruption. */
 #define X86_TABLE_BITS (X86_PA | X86_P | X86_W | X86_U | X86_A | X86_NX)
+/* What a leaf of ours may have, besides PS and HIDDEN. */
+#define X86_LEAF_BITS                                                                    \
+	(X86_PA | X86_P | X86_W | X86_U | X86_PCD | X86_A | X86_D | X86_G | X86_DEVMAP | \
+	 X86_MARK | X86_NX)
+
+/*
+ * The struct pt_cpu of a CPU with `pa_bits` of physical address and leaves up to `leaf_max`.
+ *
+ * In a leaf of ours are 0: address bits above the width or inside a huge page, what the CPU ignores
+ * (52..62, 11), PWT, and PAT (bit 7 at level 0, bit 12 above). Where no leaf is legal, none passes.
+ */
+#define PT_CPU_INIT(pa_bits, leaf_max)                                                  \
+	{                                                                               \
+		.pa_limit = 1ull << (pa_bits),                                          \
+		.table_test = ~(X86_TABLE_BITS & X86_ADDRESS(pa_bits, 0)) | X86_P,      \
+		.leaf_test = { X86_LEAF_TEST(pa_bits, leaf_max, 0),                     \
+			       X86_LEAF_TEST(pa_bits, leaf_max, 1),                     \
+			       X86_LEAF_TEST(pa_bits, leaf_max, 2), ~X86_PS, ~X86_PS }, \
+		.leaf_levels = (2u << (leaf_max)) - 1,                                  \
+	}
+/* All bits that are not the address's, and those of the address that may be set at this level. */
+#define X86_ADDRESS(pa_bits, level) \
+	(~X86_PA | (((1ull << (pa_bits)) - 1) & (~0ull << (PT_PAGE_SHIFT + (level)*PT_TABLE_BITS))))
+#define X86_LEAF_TEST(pa_bits, leaf_max, level)                                                 \
+	(((2u << (leaf_max)) - 1) >> (level)&1 ? ~(X86_LEAF_BITS & X86_ADDRESS(pa_bits, level)) \
+					       : ~X86_PS)
 
 static inline uint64_t pt_pa_limit(void)
 {
-	return 1ull << arch_mmu.pa_bits;
+	return PT_CPU.pa_limit;
 }
 
 static inline unsigned pt_leaf_levels(void)
 {
-	return (2u << arch_mmu.leaf_level_max) - 1;
-}
-
-/* Bits that are 0 in every leaf of ours: address bits above the width or inside a huge page, what
- * the CPU ignores (52..62, 11), and PAT (bit 7 at level 0, bit 12 above). */
-static inline uint64_t x86_leaf_reserved(unsigned level)
-{
-	uint64_t size = 1ull << (PT_PAGE_SHIFT + level * PT_TABLE_BITS);
-
-	return (X86_PA & (~(pt_pa_limit() - 1) | (size - 1))) | 0x7ffull << 52 | X86_SOFT |
-	       (level == 0 ? X86_PS : 0);
-}
-
-static inline enum pt_kind x86_leaf_kind(ptv_t v)
-{
-	if (v.level > 0 && !((pt_leaf_levels() >> v.level) & 1))
-		return PT_BAD;
-	return v.bits & x86_leaf_reserved(v.level) ? PT_BAD : PT_LEAF;
+	return PT_CPU.leaf_levels;
 }
 
 static inline bool ptv_none(ptv_t v)
@@ -81,19 +100,30 @@ static inline bool ptv_none(ptv_t v)
 	return v.bits == 0;
 }
 
+static inline bool ptv_is_table(ptv_t v)
+{
+	return v.level > 0 && (v.bits & PT_CPU.table_test) == X86_P;
+}
+
+/* Is it well-formed as a leaf, present or hidden? */
+static inline bool x86_leaf_fits(ptv_t v)
+{
+	return (v.bits & PT_CPU.leaf_test[v.level]) == (v.level > 0 ? X86_PS : 0);
+}
+
 static inline enum pt_kind ptv_kind(ptv_t v)
 {
 	if (v.bits & X86_P) {
-		if (v.level == 0 || (v.bits & X86_PS))
-			return x86_leaf_kind(v);
-		return v.bits & (~X86_TABLE_BITS | (X86_PA & ~(pt_pa_limit() - 1))) ? PT_BAD :
-										      PT_TABLE;
+		if (x86_leaf_fits(v))
+			return PT_LEAF;
+		return ptv_is_table(v) ? PT_TABLE : PT_BAD;
 	}
 	if (v.bits == 0)
 		return PT_NONE;
 	if (v.bits & X86_SOFT)
 		return v.bits & (X86_SOFT - 1) ? PT_BAD : PT_SOFT;
-	return v.bits & X86_HIDDEN ? x86_leaf_kind(v) : PT_BAD;
+	v.bits ^= X86_HIDDEN; /* which a leaf that is not hidden has to have cleared */
+	return x86_leaf_fits(v) ? PT_LEAF : PT_BAD;
 }
 
 static inline bool ptv_present(ptv_t v)
@@ -106,22 +136,26 @@ static inline pa_t ptv_pa(ptv_t v)
 	return PA(v.bits & X86_PA);
 }
 
-/* One bit of a value as one bit of the attributes, or the other way. */
-#define X86_BIT(bits, from, to) (((bits) & (from)) ? (to) : 0)
+/* The attributes whose bit is in place. */
+#define X86_IN_PLACE (PT_ATTR_ALL & ~PT_X)
+_Static_assert(PT_R == X86_P && PT_W == X86_W && PT_U == X86_U && PT_UC == X86_PCD, "in place");
+_Static_assert(PT_YOUNG == X86_A && PT_DIRTY == X86_D && PT_GLOBAL == X86_G, "in place");
+_Static_assert(PT_DEVMAP == X86_DEVMAP && PT_MARK == X86_MARK, "in place");
+_Static_assert(X86_NX == (uint64_t)PT_X << 60 && X86_HIDDEN == PT_R << 3,
+	       "what x86_bits shifts by");
+
+/* These say the opposite of their attribute, PT_X and PT_R. */
+#define X86_INVERSE (X86_NX | X86_HIDDEN)
+
+/* The bits that belong to attributes, with those of X86_INVERSE set if the attribute is. */
+static inline uint64_t x86_bits(pt_attr_t attr)
+{
+	return (attr & X86_IN_PLACE) | (uint64_t)(attr & PT_X) << 60 | (attr & PT_R) << 3;
+}
 
 static inline pt_attr_t ptv_attr(ptv_t v)
 {
-	bool table = v.level > 0 && !(v.bits & X86_PS);
-	pt_attr_t attr = X86_BIT(v.bits, X86_P, PT_R) | X86_BIT(v.bits, X86_W, PT_W) |
-			 X86_BIT(v.bits, X86_U, PT_U) | X86_BIT(~v.bits, X86_NX, PT_X) |
-			 X86_BIT(v.bits, X86_A, PT_YOUNG);
-
-	if (table)
-		return attr;
-	return attr | X86_BIT(v.bits, X86_D, PT_DIRTY) | X86_BIT(v.bits, X86_DEVMAP, PT_DEVMAP) |
-	       X86_BIT(v.bits, X86_MARK, PT_MARK) |
-	       X86_BIT(v.bits & X86_UC, X86_UC, PT_UC) |
-	       ((v.bits & X86_P) ? X86_BIT(v.bits, X86_G, PT_GLOBAL) : 0);
+	return (v.bits & X86_IN_PLACE) | (~v.bits >> 60 & PT_X);
 }
 
 static inline uint64_t ptv_soft_data(ptv_t v)
@@ -136,23 +170,14 @@ static inline ptv_t ptv_make_none(unsigned level)
 
 static inline ptv_t ptv_make_leaf(pa_t pa, pt_attr_t attr, unsigned level)
 {
-	uint64_t bits = pa.value | X86_BIT(attr, PT_W, X86_W) | X86_BIT(attr, PT_U, X86_U) |
-			X86_BIT(~attr, PT_X, X86_NX) | X86_BIT(attr, PT_YOUNG, X86_A) |
-			X86_BIT(attr, PT_DIRTY, X86_D) | X86_BIT(attr, PT_UC, X86_UC) |
-			X86_BIT(attr, PT_DEVMAP, X86_DEVMAP) | X86_BIT(attr, PT_MARK, X86_MARK);
-
-	if (level > 0)
-		bits |= X86_PS;
-	bits |= (attr & PT_R) ? X86_P | X86_BIT(attr, PT_GLOBAL, X86_G) : X86_HIDDEN;
-	return (ptv_t){ bits, level };
+	return (ptv_t){ pa.value | (level > 0 ? X86_PS : 0) | (x86_bits(attr) ^ X86_INVERSE),
+			level };
 }
 
 static inline ptv_t ptv_make_table(pa_t pa, pt_attr_t rights, unsigned level)
 {
-	uint64_t bits = pa.value | X86_P | X86_BIT(rights, PT_W, X86_W) |
-			X86_BIT(rights, PT_U, X86_U) | X86_BIT(~rights, PT_X, X86_NX);
-
-	return (ptv_t){ bits, level };
+	return (ptv_t){ pa.value | (x86_bits((rights & (PT_W | PT_X | PT_U)) | PT_R) ^ X86_INVERSE),
+			level };
 }
 
 static inline ptv_t ptv_make_soft(uint64_t data, unsigned level)
@@ -163,6 +188,15 @@ static inline ptv_t ptv_make_soft(uint64_t data, unsigned level)
 static inline ptv_t ptv_write_protect(ptv_t v)
 {
 	v.bits &= ~X86_W;
+	return v;
+}
+
+static inline ptv_t ptv_leaf_change(ptv_t v, pt_attr_t clear, pt_attr_t set)
+{
+	uint64_t lost = x86_bits(clear & ~set), won = x86_bits(set);
+
+	v.bits &= ~((lost & ~X86_INVERSE) | (won & X86_INVERSE));
+	v.bits |= (won & ~X86_INVERSE) | (lost & X86_INVERSE);
 	return v;
 }
 
