@@ -19,9 +19,11 @@
 #define LOCK_ORDER(X)                                                                     \
 	X(TEST_SLEEP, LOCK_FLAG_SLEEP) /* for tests of the locks themselves */            \
 	X(TEST_SLEEP_INNER, LOCK_FLAG_SLEEP)                                              \
+	X(LAYOUT, LOCK_FLAG_SLEEP) /* of a space: who changes areas or forks */           \
 	X(AREAS, LOCK_FLAG_SLEEP)  /* a space's areas */                                  \
 	X(KSPACE, LOCK_FLAG_SLEEP) /* the kernel's own areas */                           \
 	X(TEST_OUTER, 0)                                                                  \
+	X(SPACES, 0) /* the list of all spaces */                                         \
 	X(TABLE, 0) /* one page table; in a fork the child's nests inside the parent's */ \
 	X(SWAP, 0)                                                                        \
 	X(POOL, 0)                                                                        \
