@@ -1,9 +1,9 @@
 /*
  * The lock order: the one list of all lock classes, the outermost first.
  *
- * Whoever holds a lock may take only locks of classes further down; of one class only one, except by
- * spin_lock_nested, whose nesting level then decides. lock_check.c verifies that in test builds,
- * at every lock that is taken, whether or not another CPU is there to collide with.
+ * Whoever holds a lock may take only locks of classes further down; of one class only one,
+ * except by spin_lock_nested, whose nesting level then decides. lock_check.c verifies that in
+ * test builds, at every lock that is taken, whether or not another CPU is there to collide with.
  *
  *   SLEEP   its holder may sleep and be preempted (rwlock.h); before all spin locks, of necessity
  *   IRQ     interrupt handlers take it: taken with interrupts disabled, everywhere

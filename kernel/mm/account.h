@@ -1,9 +1,10 @@
 /*
  * Booking pages to areas without a line that two CPUs' faults would share.
  *
- * Each CPU has one slot: the area it booked for last, and what is not in that area's own books yet.
- * Booking for another area empties the slot first. Whoever wants an area's true numbers, or ends the area,
- * holds the space's lock for writing, so that nobody books for it, and collects first.
+ * Each CPU has one slot: the area it booked for last, and what is not in that area's own books
+ * yet. Booking for another area empties the slot first. Whoever wants an area's true numbers, or
+ * ends the area, holds the space's lock for writing, so that nobody books for it, and collects
+ * first.
  *
  * Locking: a slot has a word lock of its own, a leaf that only its CPU and collectors take.
  * Talks to: space.h (the areas).

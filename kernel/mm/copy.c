@@ -6,13 +6,13 @@
  * CPU) or at a soft entry (to get count room without locks) and goes on from its va: nothing is
  * kept across a break but that address.
  *
- * Locking: the destination is nobody else's yet. The source's layout lock keeps its areas as they are;
- * its lock is held for writing, so there is no lock to take per table or page, and is let go at a
- * break, so that faults that wait come in. The source is flushed once at the end, and before every
- * break: as long as the lock is held a CPU of the parent may still write to a page that
- * has been copied, which the child, not running yet, cannot tell from a write before the fork; but a
- * fault that copied such a page would lose that write.
- * Talks to: space, share, flush, notifier, swap.
+ * Locking: the destination is nobody else's yet. The source's layout lock keeps its areas as
+ * they are; its lock is held for writing, so there is no lock to take per table or page, and is
+ * let go at a break, so that faults that wait come in. The source is flushed once at the end,
+ * and before every break: as long as the lock is held a CPU of the parent may still write to a
+ * page that has been copied, which the child, not running yet, cannot tell from a write before
+ * the fork; but a fault that copied such a page would lose that write. Talks to: space, share,
+ * flush, notifier, swap.
  */
 #include <lib/printk.h>
 #include <lib/string.h>

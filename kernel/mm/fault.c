@@ -4,9 +4,10 @@
  * Order of every case: get memory first, then one exchange of the entry, then the flush, then tell
  * subscribers, then let go of what was there.
  *
- * Locking: the space's lock for reading, so areas and tables stay; the walk down takes no lock and
- * makes tables as pt_populate does; then the lock of the one table that holds the entry, under
- * which the entry is looked at again. Flushing comes after that lock. Talks to: space, share, flush, swap.
+ * Locking: the space's lock for reading, so areas and tables stay; the walk down takes no lock
+ * and makes tables as pt_populate does; then the lock of the one table that holds the entry,
+ * under which the entry is looked at again. Flushing comes after that lock. Talks to: space,
+ * share, flush, swap.
  */
 #include <lib/spinlock.h>
 #include <lib/string.h>
@@ -163,7 +164,8 @@ static int fault_swap_in(struct fault *f)
 	return 0;
 }
 
-/* The entry has changed from a leaf to one elsewhere: flush, tell, let go. Without the table's lock. */
+/* The entry has changed from a leaf to one elsewhere: flush, tell, let go. Without the table's
+ * lock. */
 static void fault_let_go(struct fault *f)
 {
 	ptv_t old = f->replaced;

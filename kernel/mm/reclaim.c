@@ -49,7 +49,8 @@ static int swap_out_check(const struct space *space, const struct area *area, va
 		return -EFAULT;
 	if (!space->user || !area_is_cow(area) || area_leaf_kind(area, v) != MAPPED_ANON)
 		return -EBUSY;
-	/* Writable and yet not ours alone: held by somebody who may write behind the tables' back. */
+	/* Writable and yet not ours alone: held by somebody who may write behind the tables'
+	 * back. */
 	if ((ptv_attr(v) & PT_W) &&
 	    !frame_span_exclusive(pa_to_frame(ptv_pa(v)), v.level * PT_TABLE_BITS))
 		return -EBUSY;

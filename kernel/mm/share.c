@@ -5,11 +5,11 @@
  * drops its edge after. A paging-structure cache may still lead through the old table, and as soon
  * as the other side owns it alone that side may write through it.
  *
- * Locking: the space's lock, for reading at least, and the lock of the table that holds the entry. The
- * table that others may see needs none. Nothing in it changes but W bits, which anybody may clear
- * (they have no effect there), until one side is its only owner; and that side finds out only
- * when all others have finished their copies and dropped their edges. Two sides that leave it at
- * the same time make a copy each, and the last to drop takes the old one along.
+ * Locking: the space's lock, for reading at least, and the lock of the table that holds the
+ * entry. The table that others may see needs none. Nothing in it changes but W bits, which
+ * anybody may clear (they have no effect there), until one side is its only owner; and that side
+ * finds out only when all others have finished their copies and dropped their edges. Two sides
+ * that leave it at the same time make a copy each, and the last to drop takes the old one along.
  * Talks to: frame, flush, swap.
  */
 #include <lib/printk.h>

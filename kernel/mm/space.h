@@ -10,12 +10,12 @@
  *
  * Locking, outermost first:
  *   layout   (written) one operation at a time that changes areas or forks
- *   lock     written: areas and any entries; read: areas hold still, tables stay where they are, and an
- *            entry may be changed under its table's lock
+ *   lock     written: areas and any entries; read: areas hold still, tables stay where they
+ *            are, and an entry may be changed under its table's lock
  *   table    pt_meta.lock, one: of the table that holds the entry
- * A fault holds `lock` for reading and one table's lock; what covers more than a table holds `lock` for
- * writing and no table's. Functions take what they need; those marked "locked" want the caller to hold it.
- * Talks to: frame, flush, notifier, swap, account, arch/mmu.
+ * A fault holds `lock` for reading and one table's lock; what covers more than a table holds
+ * `lock` for writing and no table's. Functions take what they need; those marked "locked" want
+ * the caller to hold it. Talks to: frame, flush, notifier, swap, account, arch/mmu.
  */
 #ifndef MM_SPACE_H
 #define MM_SPACE_H

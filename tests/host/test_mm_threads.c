@@ -1,7 +1,7 @@
 /*
- * Several threads in one family of spaces at once: faults, forks, unmaps and lock-free walks. Host only; each
- * thread is a CPU. What a thread wrote it must read back, in its space, whatever the others do; at
- * the end the oracle recounts everything.
+ * Several threads in one family of spaces at once: faults, forks, unmaps and lock-free walks.
+ * Host only; each thread is a CPU. What a thread wrote it must read back, in its space, whatever
+ * the others do; at the end the oracle recounts everything.
  */
 #include <pthread.h>
 
@@ -105,7 +105,8 @@ static void *fault_same(void *arg)
 	return NULL;
 }
 
-// CPUs that fault the same pages get the same one page; the losers of every race leave nothing behind.
+// CPUs that fault the same pages get the same one page; the losers of every race leave nothing
+// behind.
 TEST(mm_threads, same_faults)
 {
 	struct space *s = space_create();
@@ -297,7 +298,8 @@ static void *walk_test_thread(void *arg)
 	return ((struct worker *)arg)->number ? look(arg) : tear_down(arg);
 }
 
-// Walks without a lock never meet a table that has become something else, while a writer maps and unmaps.
+// Walks without a lock never meet a table that has become something else, while a writer maps and
+// unmaps.
 TEST(mm_threads, lock_free_walks)
 {
 	struct space *s = space_create();

@@ -106,7 +106,8 @@ TEST(madt, every_id_fits)
 	EXPECT_EQ(m.unreachable_count, 1);
 }
 
-/* An entry without length, too small for its kind or past the end is refused; what came before counts. */
+/* An entry without length, too small for its kind or past the end is refused; what came before
+ * counts. */
 TEST(madt, impossible_entries_are_refused)
 {
 	static const uint8_t kinds[] = { 0, 5, 9, 77 };

@@ -1,6 +1,6 @@
 /*
- * What each CPU has of its own: here a thread of the host is a CPU. Replaces the CPU's header of the
- * same name.
+ * What each CPU has of its own: here a thread of the host is a CPU. Replaces the CPU's header of
+ * the same name.
  */
 #ifndef ARCH_CPU_LOCAL_H
 #define ARCH_CPU_LOCAL_H
