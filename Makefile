@@ -25,6 +25,7 @@ make test         boot the whole matrix, run the host tests and checks; logs in 
 make host-test    the mm code as an ordinary program, under sanitizers
 make check        static checks
 make bench        count the instructions of fork, faults, ...: a table, and $(BUILD)/bench.csv
+make docs         docs/api.md from the library's headers; make check says if it is due
 make clean        remove $(BUILD)
 
 for run, debug:   LA57=auto|on|off SMP=n MEM=512M FIRMWARE=bios|uefi CPU=max ACCEL=tcg|kvm
@@ -229,6 +230,10 @@ check: image kernel
 .PHONY: format
 format:
 	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+.PHONY: docs
+docs:
+	@tools/apidoc.py
 
 .PHONY: help
 help:

@@ -33,7 +33,7 @@ ROOMS = {
     "kernel/mm/pt/": r"\"?<?(mm/pt/|pt_\w*\.h|pt\.h|std(bool|def|int)\.h|PT_(FORMAT|HOST)_HEADER)",
     "kernel/mm/": r"<(mm|lib|arch|std)|<(boot_info|options)\.h|PT_FORMAT_HEADER",
     "kernel/lib/": r"<(lib|std)|<arch/(image|layout|backtrace|cpu)\.h|<dev/debug_exit\.h",
-    "kernel/dev/": r"<(dev|lib|arch|mm|std)|<boot_info\.h",
+    "kernel/dev/": r"<(dev|lib|arch|mm|std)",
     "kernel/arch/": r"<(arch|lib|mm|dev|std)|<boot_info\.h|\"",
     "boot/": r"<(std|boot/|lib/compiler\.h|arch/layout\.h)",
 }
@@ -204,6 +204,19 @@ def log_reader_is_strict():
     yield from made.stderr.splitlines() if made.returncode else []
 
 
+def api_page_is_current():
+    made = subprocess.run([sys.executable, "tools/apidoc.py", "--check"], capture_output=True,
+                          text=True)
+    if made.returncode:
+        yield "docs/api.md is not what the headers say; `make docs` mends it"
+        yield from (made.stdout + made.stderr).splitlines()
+
+
+def documents_are_true():
+    made = subprocess.run([sys.executable, "tools/doccheck.py"], capture_output=True, text=True)
+    yield from (made.stdout + made.stderr).splitlines() if made.returncode else []
+
+
 def make(*arguments):
     made = subprocess.run(["make", "--no-print-directory", "-j2", *arguments],
                           capture_output=True, text=True)
@@ -229,8 +242,8 @@ def image_is_reproducible():
 CHECKS = [
     no_segment_writable_and_executable, only_formats_touch_entries, rooms_include_downwards,
     files_and_functions_are_short, library_is_small, text_is_clean, format_is_ours,
-    shell_scripts_are_sound, log_reader_is_strict, kernel_without_tests_is_small,
-    clang_builds_it_too, image_is_reproducible,
+    shell_scripts_are_sound, log_reader_is_strict, api_page_is_current, documents_are_true,
+    kernel_without_tests_is_small, clang_builds_it_too, image_is_reproducible,
 ]
 
 

@@ -31,7 +31,7 @@ struct model_outcome sweep_expect(va_t va, enum access_kind kind, bool user, boo
 
 /* ---- Comparing. ---- */
 
-/* The emulator leaves P out of the error code when reserved bits are set (HARDWARE.md). */
+/* The emulator leaves P out of the error code when reserved bits are set (docs/hardware.md). */
 bool sweep_is_error_right(uint64_t seen, uint64_t expected)
 {
 	uint64_t slack = bed.is_tcg && (expected & MODEL_ERROR_RSVD) ? MODEL_ERROR_P : 0;

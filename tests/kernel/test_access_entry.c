@@ -29,7 +29,7 @@ static void sweep_entry(unsigned level)
 		TEST_SKIP("there are only %u levels", arch_mmu.top_level + 1);
 	bed_open(false);
 	for (unsigned bit = 0; bit < 12; bit++)
-		/* The emulator has 1 GiB pages even if it does not say so (HARDWARE.md). */
+		/* The emulator has 1 GiB pages even if it does not say so (docs/hardware.md). */
 		if (!(bed.is_tcg && level == 2 && !is_huge_allowed(2) && bit == 7))
 			sweep_axes_add(&axes, level, 1ull << bit);
 	sweep_axes_add(&axes, level, MODEL_NX);
