@@ -67,7 +67,7 @@ static void run_fault_cow(const struct scene *s, struct space *parent, const cha
 	space_switch(child);
 	measure_faults(&best);
 	space_switch(parent);
-	ASSERT_EQ(child->fault_count[FAULT_COPIED], FAULT_PAGES);
+	ASSERT_EQ(space_fault_count(child, FAULT_COPIED), FAULT_PAGES);
 	space_destroy(child);
 	report_page("fault_cow", impl, &best, bench_content[0].copy);
 }

@@ -79,8 +79,8 @@ uint64_t scene_content(const struct scene *s, const struct space *space)
 {
 	const struct bench_content *page = &bench_content[s->leaf_level];
 
-	return scene_table_content(space) + space->fault_count[FAULT_FILLED] * page->clear +
-	       space->fault_count[FAULT_COPIED] * page->copy;
+	return scene_table_content(space) + space_fault_count(space, FAULT_FILLED) * page->clear +
+	       space_fault_count(space, FAULT_COPIED) * page->copy;
 }
 
 void scene_both_strategies(void (*run)(const struct scene *s, struct space *parent,

@@ -54,6 +54,9 @@ class Reader:
         for number, line in enumerate(lines, 1):
             line = line.rstrip("\r\n")
             text = line.lstrip(" ")
+            if text.startswith("Bail out!"):
+                self.error(number, text)
+                return self.report
             self.line(number, len(line) - len(text), text)
         if not self.levels:
             self.error(number, "no KTAP report")
@@ -62,9 +65,7 @@ class Reader:
         return self.report
 
     def line(self, number, indent, text):
-        if text.startswith("Bail out!"):
-            self.error(number, text)
-        elif text == "KTAP version 1":
+        if text == "KTAP version 1":
             self.open(number, indent)
         elif not self.levels:
             return

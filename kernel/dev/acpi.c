@@ -69,7 +69,7 @@ static const char *check_rsdp(const struct rsdp *p)
 	return NULL;
 }
 
-/* Is there a sound extended part? Its length is not used: all of ours lies in the first 36 bytes. */
+/* Is there a sound extended part? Its length is not used: ours lies in the first 36 bytes. */
 static bool has_xsdt(const struct rsdp *p)
 {
 	return p->revision >= 2 && p->bytes >= sizeof(*p) && p->xsdt &&

@@ -26,7 +26,8 @@ struct PACKED acpi_header {
 _Static_assert(sizeof(struct acpi_header) == 36, "by the specification");
 
 /*
- * Map the `index`-th table (0: the first) of this signature, starting at the root pointer at `rsdp`.
+ * Map the `index`-th table (0: the first) of this signature, starting at the root pointer at
+ * `rsdp`.
  *
  * Returns it, to be given back by acpi_unmap_table; NULL if there is none. *reason is NULL, or
  * says what was found to be unsound on the way.

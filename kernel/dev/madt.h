@@ -22,8 +22,8 @@ struct madt {
 /*
  * Read the table of `bytes` bytes (header and all; signature and checksum have been checked).
  *
- * Returns 0, or -EINVAL if an entry is too small for its kind or reaches past the end; `out` then has
- * what came before it. Entries of other kinds are skipped.
+ * Returns 0, or -EINVAL if an entry is too small for its kind or reaches past the end; `out`
+ * then has what came before it. Entries of other kinds are skipped.
  */
 int madt_parse(const void *table, size_t bytes, struct madt *out);
 

@@ -1,6 +1,6 @@
 /*
- * Sets of CPUs, by number. The plain operations are for a set of one's own; the atomic ones for sets
- * that several CPUs change at once.
+ * Sets of CPUs, by number. The plain operations are for a set of one's own; the atomic ones for
+ * sets that several CPUs change at once.
  *
  * No state, no locking. Talks to nobody.
  */

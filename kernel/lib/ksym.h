@@ -2,7 +2,8 @@
  * Function names in the running kernel, for back traces.
  *
  * The table is made by tools/ksyms.py from the linked kernel and linked into it in a second pass
- * (Makefile). Sorted by offset; only functions of the kernel's text are in it. Constant; no locking.
+ * (Makefile). Sorted by offset; only functions of the kernel's text are in it. Constant; no
+ * locking.
  */
 #ifndef LIB_KSYM_H
 #define LIB_KSYM_H

@@ -1,9 +1,9 @@
 /*
  * The lock order: the one list of all lock classes, the outermost first.
  *
- * Whoever holds a lock may take only locks of classes further down; of one class only one, except by
- * spin_lock_nested, whose nesting level then decides. lock_check.c verifies that in test builds,
- * at every lock that is taken, whether or not another CPU is there to collide with.
+ * Whoever holds a lock may take only locks of classes further down; of one class only one,
+ * except by spin_lock_nested, whose nesting level then decides. lock_check.c verifies that in
+ * test builds, at every lock that is taken, whether or not another CPU is there to collide with.
  *
  *   SLEEP   its holder may sleep and be preempted (rwlock.h); before all spin locks, of necessity
  *   IRQ     interrupt handlers take it: taken with interrupts disabled, everywhere
@@ -19,9 +19,11 @@
 #define LOCK_ORDER(X)                                                                     \
 	X(TEST_SLEEP, LOCK_FLAG_SLEEP) /* for tests of the locks themselves */            \
 	X(TEST_SLEEP_INNER, LOCK_FLAG_SLEEP)                                              \
+	X(LAYOUT, LOCK_FLAG_SLEEP) /* of a space: who changes areas or forks */           \
 	X(AREAS, LOCK_FLAG_SLEEP)  /* a space's areas */                                  \
 	X(KSPACE, LOCK_FLAG_SLEEP) /* the kernel's own areas */                           \
 	X(TEST_OUTER, 0)                                                                  \
+	X(SPACES, 0) /* the list of all spaces */                                         \
 	X(TABLE, 0) /* one page table; in a fork the child's nests inside the parent's */ \
 	X(SWAP, 0)                                                                        \
 	X(POOL, 0)                                                                        \

@@ -37,7 +37,7 @@ static inline void spin_init(struct spinlock *l, enum lock_class class)
 #define spin_lock(l) spin_lock_at(l, 0, LOCK_SITE)
 /* The same inside another lock of its class that was taken with a smaller `nesting` (0 ... 255). */
 #define spin_lock_nested(l, nesting) spin_lock_at(l, nesting, LOCK_SITE)
-/* Take the lock if it is free and nobody waits for it. Returns whether it did. Any order will do. */
+/* Take the lock if it is free and nobody waits for it. Returns whether it did. In any order. */
 #define spin_trylock(l) spin_trylock_at(l, LOCK_SITE)
 #define spin_unlock(l) spin_unlock_at(l, LOCK_SITE)
 
@@ -124,7 +124,8 @@ static inline void spin_unlock_irq_at(struct spinlock *l, uint64_t flags,
 void spin_break_at(struct spinlock *l, const struct lock_site *site);
 
 /*
- * The same for a bare word: its class is told at every call, its owner is known to test builds only.
+ * The same for a bare word: its class is told at every call, its owner is known to test builds
+ * only.
  */
 #define spin_lock_word(word, class) spin_lock_word_at(word, class, 0, LOCK_SITE)
 #define spin_lock_word_nested(word, class, nesting) \

@@ -72,8 +72,11 @@ int area_insert(struct space *space, const struct area *model, struct area **out
 	return 0;
 }
 
-void area_remove(struct area *area)
+void area_remove(struct space *space, struct area *area)
 {
+	area_collect(area);
+	for (unsigned i = 0; i < FAULT_RESULT_COUNT; i++)
+		space->faults[i] += area->faults[i];
 	list_remove(&area->link);
 	if (area->object)
 		object_put(area->object);
@@ -85,6 +88,7 @@ int space_clone_area(struct space *dst, const struct area *src, struct area **ou
 	struct area model = *src;
 
 	memset(model.mapped, 0, sizeof(model.mapped));
+	memset(model.faults, 0, sizeof(model.faults));
 	return area_insert(dst, &model, out);
 }
 
@@ -140,6 +144,7 @@ static void area_divide_books(const struct space *space, struct area *area, va_t
 	bool count_lower = va - area->start < area->end - va;
 	int64_t part[MAPPED_KIND_COUNT];
 
+	area_collect(area);
 	area_recount(space, area, count_lower ? area->start : va, count_lower ? va : area->end,
 		     part);
 	for (unsigned i = 0; i < MAPPED_KIND_COUNT; i++) {
@@ -163,6 +168,7 @@ int space_cut_area(struct space *space, va_t va)
 	if (!upper)
 		return -ENOMEM;
 	model = *area;
+	memset(model.faults, 0, sizeof(model.faults));
 	model.start = va;
 	model.offset_pages += (va - area->start) >> PAGE_SHIFT;
 	model.pa = pa_add(model.pa, va - area->start);
@@ -235,14 +241,18 @@ void object_put(struct object *o)
 
 struct frame *object_frame(struct object *o, uint64_t page)
 {
-	ASSERT_OP(page, <, o->page_count);
-	if (!o->frame[page]) {
-		struct frame *f = frame_alloc_zeroed(0, FRAME_DATA);
+	struct frame *f = __atomic_load_n(&o->frame[page], __ATOMIC_ACQUIRE), *made;
 
-		if (!f)
-			return NULL;
-		f->flags = FRAME_FLAG_OBJECT;
-		o->frame[page] = f;
-	}
-	return o->frame[page];
+	ASSERT_OP(page, <, o->page_count);
+	if (f)
+		return f;
+	made = frame_alloc_zeroed(0, FRAME_DATA);
+	if (!made)
+		return NULL;
+	made->flags = FRAME_FLAG_OBJECT;
+	if (__atomic_compare_exchange_n(&o->frame[page], &f, made, false, __ATOMIC_ACQ_REL,
+					__ATOMIC_ACQUIRE))
+		return made;
+	frame_put(made); /* somebody was faster */
+	return f;
 }

@@ -6,8 +6,13 @@
  * CPU) or at a soft entry (to get count room without locks) and goes on from its va: nothing is
  * kept across a break but that address.
  *
- * Locking: source and destination are each in one operation. Talks to: space, flush, notifier,
- * swap.
+ * Locking: the destination is nobody else's yet. The source's layout lock keeps its areas as
+ * they are; its lock is held for writing, so there is no lock to take per table or page, and is
+ * let go at a break, so that faults that wait come in. The source is flushed once at the end,
+ * and before every break: as long as the lock is held a CPU of the parent may still write to a
+ * page that has been copied, which the child, not running yet, cannot tell from a write before
+ * the fork; but a fault that copied such a page would lose that write. Talks to: space, share,
+ * flush, notifier, swap.
  */
 #include <lib/printk.h>
 #include <lib/string.h>
@@ -28,6 +33,9 @@ struct copy {
 	unsigned live;        /* entries written to table[0] and not booked yet */
 	unsigned since_break; /* bottom tables */
 	swap_slot_t starved;  /* -ENOSPC: the slot that needs count room */
+	struct space *src;
+	struct pt_batch *batch; /* of the source: what is write-protected and not flushed */
+	bool broken;            /* there was a break: the books of both sides may differ */
 };
 
 /* The destination's entry that corresponds to the one under the walker. */
@@ -103,7 +111,9 @@ PT_INLINE int copy_entry(struct pt_walk *w, struct pt_at *at)
 /* Is it time to let others run? Asked once a bottom table, which is at most 512 entries of work. */
 static bool copy_must_break(struct copy *c)
 {
-	if (!copy_break_interval || c->since_break < copy_break_interval)
+	bool forced = copy_break_interval && c->since_break >= copy_break_interval;
+
+	if (!forced && (!c->since_break || !rw_needbreak(&c->src->lock)))
 		return false;
 	c->since_break = 0;
 	return true;
@@ -146,24 +156,48 @@ static const struct pt_client copy_client = {
 };
 PT_WALKER(copy_walk, struct copy, copy_client)
 
+/* Let go of the source for a moment: for others, or to get count room for the starved slot. */
+static int copy_break(struct copy *c, bool starved)
+{
+	int err = 0;
+
+	flush_now(c->batch);
+	rw_write_unlock(&c->src->lock);
+	if (starved)
+		err = swap_reserve(c->starved);
+	else
+		__atomic_add_fetch(&copy_break_count, 1, __ATOMIC_RELAXED);
+	rw_write_lock(&c->src->lock);
+	flush_add_range(c->batch, c->walk.va, c->walk.last, 0);
+	c->broken = true;
+	return err;
+}
+
 /* Walk to the end, through all the breaks. 0 or -ENOMEM. */
 static int copy_run(struct copy *c)
 {
-	int err;
+	int err, again;
 
 	do {
 		c->table[c->dst->top.level] = c->dst->top;
 		err = copy_walk(c);
 		copy_book_live(c);
-		if (err == -EAGAIN) { /* nothing is held here: others may run */
-			copy_break_count++;
-		} else if (err == -ENOSPC) {
-			err = swap_reserve(c->starved);
-			if (!err)
-				err = -EAGAIN;
-		}
-	} while (err == -EAGAIN);
+		again = err == -EAGAIN || err == -ENOSPC;
+		if (again)
+			err = copy_break(c, err == -ENOSPC);
+	} while (again && !err);
 	return err;
+}
+
+/* The copy has as many pages as the source, unless that was used in a break. */
+static void copy_books(struct copy *c, struct space *dst, struct area *clone, struct area *area)
+{
+	if (c->broken) {
+		area_recount(dst, clone, clone->start, clone->end, clone->mapped);
+		return;
+	}
+	area_collect(area);
+	memcpy(clone->mapped, area->mapped, sizeof(clone->mapped));
 }
 
 /* A failed copy leaves nothing in the destination. */
@@ -179,13 +213,16 @@ static void copy_undo(struct space *dst, const struct area *area)
 }
 
 /* Copy what is not shared of one area. src is flushed by the caller. */
-static int copy_area(struct space *dst, struct space *src, const struct area *area)
+static int copy_area(struct space *dst, struct space *src, struct area *area,
+		     struct pt_batch *batch)
 {
 	bool cow = area_is_cow(area);
 	struct area *clone = space_find_area(dst, area->start);
 	struct copy c = {
 		.walk = { .root = &src->root, .va = area->start, .last = area->end - 1 },
 		.dst = &dst->root,
+		.src = src,
+		.batch = batch,
 		.keep = PT_ATTR_ALL & ~(PT_YOUNG | (cow ? PT_W : PT_DIRTY)),
 		.cow = cow,
 	};
@@ -196,11 +233,11 @@ static int copy_area(struct space *dst, struct space *src, const struct area *ar
 	if (err)
 		copy_undo(dst, area);
 	else
-		memcpy(clone->mapped, area->mapped, sizeof(clone->mapped));
+		copy_books(&c, dst, clone, area);
 	return err;
 }
 
-int copy_page_range(struct space *dst, struct space *src, const struct area *area)
+static int copy_range(struct space *dst, struct space *src, struct area *area)
 {
 	struct notifier_section section;
 	bool cow = area_is_cow(area);
@@ -215,12 +252,24 @@ int copy_page_range(struct space *dst, struct space *src, const struct area *are
 	if (cow && fork_shares_tables && dst->family == src->family)
 		err = share_range(dst, src, area->start, area->end - 1, area);
 	if (!err)
-		err = copy_area(dst, src, area);
+		err = copy_area(dst, src, area, &batch);
 	else
 		copy_undo(dst, area);
 	flush_end(&batch);
 	if (cow)
 		notifier_end(&src->notifier, &section);
+	return err;
+}
+
+int copy_page_range(struct space *dst, struct space *src, const struct area *area)
+{
+	int err;
+
+	rw_write_lock(&src->layout);
+	rw_write_lock(&src->lock);
+	err = copy_range(dst, src, space_find_area(src, area->start));
+	rw_write_unlock(&src->lock);
+	rw_write_unlock(&src->layout);
 	return err;
 }
 
@@ -244,12 +293,12 @@ static int fork_areas(struct space *dst, struct space *src)
 
 static int fork_eager(struct space *dst, struct space *src)
 {
-	const struct area *area;
+	struct area *area;
 	int err = 0;
 
 	list_for_each(area, &src->areas, link) {
 		if (!(area->flags & AREA_NOFORK))
-			err = copy_page_range(dst, src, area);
+			err = copy_range(dst, src, area);
 		if (err)
 			break;
 	}
@@ -261,7 +310,7 @@ static int fork_shared(struct space *dst, struct space *src)
 {
 	const struct pt_root *root = &src->root;
 	struct notifier_section section;
-	const struct area *area;
+	struct area *area;
 	struct pt_batch batch;
 	int err;
 
@@ -271,7 +320,7 @@ static int fork_shared(struct space *dst, struct space *src)
 	err = share_range(dst, src, root->first, root->last, NULL);
 	list_for_each(area, &src->areas, link) {
 		if (!err && !(area->flags & AREA_NOFORK))
-			err = copy_area(dst, src, area);
+			err = copy_area(dst, src, area, &batch);
 	}
 	flush_end(&batch);
 	notifier_end(&src->notifier, &section);
@@ -285,9 +334,13 @@ struct space *space_fork(struct space *src)
 
 	if (!dst)
 		return NULL;
+	rw_write_lock(&src->layout);
+	rw_write_lock(&src->lock);
 	err = fork_areas(dst, src);
 	if (!err)
 		err = fork_shares_tables ? fork_shared(dst, src) : fork_eager(dst, src);
+	rw_write_unlock(&src->lock);
+	rw_write_unlock(&src->layout);
 	if (!err)
 		return dst;
 	space_destroy(dst);

@@ -2,8 +2,14 @@
  * Faults: demand-zero, copy-on-write, swap-in. See fault.h.
  *
  * Order of every case: get memory first, then one exchange of the entry, then the flush, then tell
- * subscribers, then let go of what was there. Locking: the space's operation.
+ * subscribers, then let go of what was there.
+ *
+ * Locking: the space's lock for reading, so areas and tables stay; the walk down takes no lock
+ * and makes tables as pt_populate does; then the lock of the one table that holds the entry,
+ * under which the entry is looked at again. Flushing comes after that lock. Talks to: space,
+ * share, flush, swap.
  */
+#include <lib/spinlock.h>
 #include <lib/string.h>
 #include <mm/fault.h>
 #include <mm/flush.h>
@@ -17,6 +23,8 @@ struct fault {
 	ptp_t p;
 	ptv_t v;
 	enum fault_result result;
+	bool small;     /* no huge block was to be had */
+	ptv_t replaced; /* leaf whose memory is to be let go after a flush; or none */
 };
 
 static void *frame_ptr(const struct frame *f)
@@ -42,8 +50,8 @@ static bool fault_huge_fits(const struct fault *f, unsigned level)
 {
 	va_t start = f->va & ~pt_mask(level);
 
-	return level == 1 && (f->area->flags & AREA_HUGE) && f->area->kind == AREA_ANON &&
-	       (f->access & PT_W) && start >= f->area->start &&
+	return level == 1 && !f->small && (f->area->flags & AREA_HUGE) &&
+	       f->area->kind == AREA_ANON && (f->access & PT_W) && start >= f->area->start &&
 	       f->area->end - start >= pt_size(level);
 }
 
@@ -91,13 +99,9 @@ static int fault_fill_anon(struct fault *f)
 		return 0;
 	}
 	frame = frame_alloc_zeroed(f->p.level * PT_TABLE_BITS, FRAME_DATA);
-	if (!frame && f->p.level) { /* no block that large: small pages will do */
-		int err = pt_populate(&f->space->root, f->p);
-
-		if (err)
-			return err;
-		f->p = pt_walk(ptp_get(f->p), f->va);
-		frame = frame_alloc_zeroed(0, FRAME_DATA);
+	if (!frame && f->p.level) { /* no block that large: a small page will do */
+		f->small = true;
+		return -EAGAIN;
 	}
 	if (!frame)
 		return -ENOMEM;
@@ -160,10 +164,11 @@ static int fault_swap_in(struct fault *f)
 	return 0;
 }
 
-/* After the entry changed from old to something that says less or elsewhere: flush, tell, let go.
- */
-static void fault_replaced(struct fault *f, ptv_t old)
+/* The entry has changed from a leaf to one elsewhere: flush, tell, let go. Without the table's
+ * lock. */
+static void fault_let_go(struct fault *f)
 {
+	ptv_t old = f->replaced;
 	va_t start = f->va & ~pt_mask(old.level);
 	struct pt_batch batch;
 
@@ -196,7 +201,6 @@ static int fault_copy(struct fault *f)
 	bool zero = ptv_attr(f->v) & PT_DEVMAP;
 	struct frame *copy = zero ? frame_alloc_zeroed(0, FRAME_DATA)
 				  : frame_alloc(order, FRAME_DATA);
-	ptv_t old;
 
 	if (!copy && order) { /* no block that large: copy one small page of it */
 		int err = pt_split(&f->space->root, f->p);
@@ -208,8 +212,7 @@ static int fault_copy(struct fault *f)
 	if (!zero)
 		memcpy(frame_ptr(copy), pa_to_ptr(ptv_pa(f->v)), PAGE_SIZE << order);
 	area_account(f->area, area_leaf_kind(f->area, f->v), -(int64_t)fault_pages(f));
-	old = fault_install(f, frame_to_pa(copy), fault_attr(f), MAPPED_ANON);
-	fault_replaced(f, old);
+	f->replaced = fault_install(f, frame_to_pa(copy), fault_attr(f), MAPPED_ANON);
 	f->result = FAULT_COPIED;
 	return 0;
 }
@@ -234,15 +237,12 @@ static int fault_leaf(struct fault *f)
 								       : fault_copy(f);
 }
 
-static int fault_resolve(struct fault *f)
+/* Under the lock of the entry's table, with its value in f->v. */
+static int fault_change(struct fault *f)
 {
-	int err = fault_reach(f);
-
-	if (err)
-		return err;
 	switch (ptv_kind(f->v)) {
 	case PT_NONE:
-		return fault_fill(f);
+		return f->p.level && !fault_huge_fits(f, f->p.level) ? -EAGAIN : fault_fill(f);
 	case PT_SOFT:
 		return fault_swap_in(f);
 	case PT_LEAF:
@@ -251,7 +251,40 @@ static int fault_resolve(struct fault *f)
 	case PT_BAD:
 		break;
 	}
-	return -EAGAIN; /* the entry changed meanwhile */
+	return -EAGAIN; /* it changed while we came here */
+}
+
+static int fault_resolve(struct fault *f)
+{
+	int err = fault_reach(f);
+	uint32_t *lock;
+
+	if (err)
+		return err;
+	lock = &ptp_meta(f->p)->lock;
+	spin_lock_word(lock, LOCK_TABLE);
+	f->v = ptp_get(f->p);
+	err = fault_change(f);
+	spin_unlock_word(lock, LOCK_TABLE);
+	if (!err && !ptv_none(f->replaced))
+		fault_let_go(f);
+	return err;
+}
+
+/* With the space's lock. */
+static int fault_locked(struct fault *f)
+{
+	int err;
+
+	f->area = space_find_area(f->space, f->va);
+	if (!f->area || (f->area->rights & f->access) != f->access)
+		return -EFAULT;
+	do {
+		err = fault_resolve(f);
+	} while (err == -EAGAIN);
+	if (!err)
+		area_account_fault(f->area, f->result);
+	return err;
 }
 
 int space_fault(struct space *space, va_t va, pt_attr_t access)
@@ -259,13 +292,8 @@ int space_fault(struct space *space, va_t va, pt_attr_t access)
 	struct fault f = { .space = space, .va = va, .access = access };
 	int err;
 
-	f.area = space_find_area(space, va);
-	if (!f.area || (f.area->rights & access) != access)
-		return -EFAULT;
-	do {
-		err = fault_resolve(&f);
-	} while (err == -EAGAIN);
-	if (!err)
-		space->fault_count[f.result]++;
+	rw_read_lock(&space->lock);
+	err = fault_locked(&f);
+	rw_read_unlock(&space->lock);
 	return err;
 }

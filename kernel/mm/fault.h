@@ -8,13 +8,6 @@
 
 #include <mm/space.h>
 
-enum fault_result {
-	FAULT_STALE,  /* the entry allowed it already: a stale TLB entry, or somebody was faster */
-	FAULT_FILLED, /* demand-zero, object page, or swap-in */
-	FAULT_REUSED, /* write to a page that nobody else has any more: W given back */
-	FAULT_COPIED, /* write to a page with other edges: copied */
-};
-
 /*
  * Make one access (PT_R, PT_W or PT_X) to va legal, if the area there allows it.
  *

@@ -5,6 +5,7 @@
 #include <arch/mmu.h>
 #include <lib/printk.h>
 #include <mm/flush.h>
+#include <mm/grace.h>
 #include <mm/share.h>
 
 #define FLUSH_MAGIC 0xf1a5bacc
@@ -69,6 +70,8 @@ void flush_now(struct pt_batch *b)
 		arch_tlb_flush_all();
 	if (b->pending || b->tables)
 		flush_stats.rounds++;
+	if (b->tables)
+		grace_wait();
 	for (unsigned i = 0; i < b->frame_count; i++)
 		flush_let_go(b, i);
 	b->pending = b->tables = false;

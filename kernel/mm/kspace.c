@@ -150,7 +150,7 @@ static va_t kspace_map_window(pa_t pa, uint64_t bytes, pt_attr_t attr)
 	err = pt_map(&kernel_space.root, area->start, area->pa, bytes,
 		     attr | PT_GLOBAL | PT_DEVMAP | PT_YOUNG, NULL);
 	if (err) {
-		area_remove(area);
+		area_remove(&kernel_space, area);
 		return 0;
 	}
 	area_account(area, MAPPED_DEVICE, bytes >> PAGE_SHIFT);
@@ -179,7 +179,7 @@ void kspace_free(va_t va)
 	err = space_zap(&kernel_space, area->start, area->end, &batch);
 	ASSERT_EQ(err, 0);
 	flush_end(&batch);
-	area_remove(area);
+	area_remove(&kernel_space, area);
 }
 
 /* ---- Reports and the self-check. ---- */

@@ -40,8 +40,9 @@ void kspace_sync(va_t start, va_t last);
 /* A device window: uncached, not executable. 0 if there is no room; unmapped by kspace_free. */
 va_t kspace_map_device(pa_t pa, uint64_t bytes);
 
-/* A window on memory that firmware owns and the direct map may not reach: cached, read only. 0 and
- * kspace_free as above. The addresses must exist (arch_mmu.pa_bits); what is there is anybody's guess. */
+/* A window on memory that firmware owns and the direct map may not reach: cached, read only. 0
+ * and kspace_free as above. The addresses must exist (arch_mmu.pa_bits); what is there is
+ * anybody's guess. */
 va_t kspace_map_readonly(pa_t pa, uint64_t bytes);
 
 /* Zeroed memory of whole pages in the dynamic range, with an unmapped page below and above it, as

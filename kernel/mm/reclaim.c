@@ -7,7 +7,7 @@
  *
  * The clock: a page that is young when the hand comes by is made old and stays; one that is still
  * old the next time goes. One call comes by every page at least twice, if it needs that many.
- * Locking: the space's operation.
+ * Locking: the space's lock, written.
  */
 #include <mm/flush.h>
 #include <mm/reclaim.h>
@@ -49,7 +49,8 @@ static int swap_out_check(const struct space *space, const struct area *area, va
 		return -EFAULT;
 	if (!space->user || !area_is_cow(area) || area_leaf_kind(area, v) != MAPPED_ANON)
 		return -EBUSY;
-	/* Writable and yet not ours alone: held by somebody who may write behind the tables' back. */
+	/* Writable and yet not ours alone: held by somebody who may write behind the tables'
+	 * back. */
 	if ((ptv_attr(v) & PT_W) &&
 	    !frame_span_exclusive(pa_to_frame(ptv_pa(v)), v.level * PT_TABLE_BITS))
 		return -EBUSY;
@@ -99,7 +100,7 @@ static void swap_out_commit(struct swap_out *o, struct space *space, va_t va)
 	flush_end(&batch);
 }
 
-int space_swap_out(struct space *space, va_t va)
+static int swap_out(struct space *space, va_t va)
 {
 	const va_t start = va & ~pt_mask(0);
 	struct swap_out o = {
@@ -117,6 +118,16 @@ int space_swap_out(struct space *space, va_t va)
 	swap_out_commit(&o, space, start);
 	notifier_end(&space->notifier, &section);
 	return 0;
+}
+
+int space_swap_out(struct space *space, va_t va)
+{
+	int err;
+
+	rw_write_lock(&space->lock);
+	err = swap_out(space, va);
+	rw_write_unlock(&space->lock);
+	return err;
 }
 
 /* ---- The clock. ---- */
@@ -138,8 +149,8 @@ static bool reclaim_test_clear_young(struct reclaim *r, const struct pt_at *at)
 
 	if (!(ptv_attr(v) & PT_YOUNG))
 		return young;
-	while (!ptp_compare_exchange(at->p, &v, ptv_make_leaf(ptv_pa(v), ptv_attr(v) & ~PT_YOUNG,
-							      v.level)))
+	while (!ptp_compare_exchange(at->p, &v,
+				     ptv_make_leaf(ptv_pa(v), ptv_attr(v) & ~PT_YOUNG, v.level)))
 		;
 	flush_add_range(r->walk.batch, start, start | mask, at->p.level);
 	return true;
@@ -179,7 +190,7 @@ static bool reclaim_area(struct reclaim *r, const struct area *area)
 		if (reclaim_walk(r) != -EAGAIN)
 			return true;
 		*hand = r->walk.va;
-		err = space_swap_out(r->space, *hand);
+		err = swap_out(r->space, *hand);
 		if (err && err != -EBUSY)
 			return false;
 		*hand += PAGE_SIZE;
@@ -221,7 +232,9 @@ unsigned space_reclaim(struct space *space, unsigned page_count)
 	if (!space->user)
 		return 0;
 	/* The rest of a turn, and two whole ones, so that every page was come by twice. */
+	rw_write_lock(&space->lock);
 	for (unsigned turn = 0; turn < 3 && reclaim_turn(&r); turn++)
 		;
+	rw_write_unlock(&space->lock);
 	return r.count;
 }

@@ -5,17 +5,22 @@
  * drops its edge after. A paging-structure cache may still lead through the old table, and as soon
  * as the other side owns it alone that side may write through it.
  *
- * Locking: the operation on the space that is changed; a table that others may see is only read,
- * but for W bits, which may be cleared by anyone (they have no effect there). Talks to: frame,
- * flush, swap.
+ * Locking: the space's lock, for reading at least, and the lock of the table that holds the
+ * entry. The table that others may see needs none. Nothing in it changes but W bits, which
+ * anybody may clear (they have no effect there), until one side is its only owner; and that side
+ * finds out only when all others have finished their copies and dropped their edges. Two sides
+ * that leave it at the same time make a copy each, and the last to drop takes the old one along.
+ * Talks to: frame, flush, swap.
  */
 #include <lib/printk.h>
+#include <lib/spinlock.h>
 #include <mm/flush.h>
 #include <mm/share.h>
 #include <mm/swap.h>
 
 bool fork_shares_tables;
 struct share_stats share_stats;
+#define SHARE_COUNT(what) ((void)__atomic_add_fetch(&share_stats.what, 1, __ATOMIC_RELAXED))
 
 /* Clear W; the walker may set A or D at the same moment, and that is kept. Returns the new value.
  */
@@ -73,7 +78,7 @@ PT_INLINE int share_enter(struct pt_walk *w, struct pt_at *at)
 	if (share_fits(s, start, start | pt_mask(level))) {
 		frame_get(pa_to_frame(ptv_pa(at->v)));
 		ptp_change(d, share_write_protect(at->p));
-		share_stats.shared++;
+		SHARE_COUNT(shared);
 		return PT_SKIP;
 	}
 	if (level == 1)
@@ -180,26 +185,45 @@ static int share_reuse(ptp_t p)
 	do {
 		want = ptv_make_table(ptv_pa(v), ptv_attr(v) | PT_W, v.level);
 	} while (!ptp_compare_exchange(p, &v, want));
-	share_stats.reused++;
+	SHARE_COUNT(reused);
+	return 0;
+}
+
+/* Under the lock of p's table. *old is the table that was left, if one was. */
+static int share_leave(const struct pt_root *root, ptp_t p, pt_t *old)
+{
+	ptv_t v = ptp_get(p);
+	pt_t own;
+	int err;
+
+	if (!PT_HOST_SHARED(v))
+		return 0; /* another fault of this space was faster */
+	if (frame_edges(pa_to_frame(ptv_pa(v))) == 1)
+		return share_reuse(p);
+	err = share_clone_table(root->owner, ptv_to_table(v), &own);
+	if (err)
+		return err;
+	*old = ptv_to_table(v);
+	ptp_exchange(p, ptv_make_table(own.pa, root->table_rights, p.level));
+	SHARE_COUNT(copied);
 	return 0;
 }
 
 int share_make_exclusive(const struct pt_root *root, ptp_t p)
 {
-	pt_t old = ptv_to_table(ptp_get(p)), own;
+	uint32_t *lock = &ptp_meta(p)->lock;
+	pt_t old = { PA_NONE, 0 };
 	struct pt_batch batch;
 	int err;
 
-	if (frame_edges(pa_to_frame(old.pa)) == 1)
-		return share_reuse(p);
-	err = share_clone_table(root->owner, old, &own);
-	if (err)
+	spin_lock_word(lock, LOCK_TABLE);
+	err = share_leave(root, p, &old);
+	spin_unlock_word(lock, LOCK_TABLE);
+	if (err || pa_equal(old.pa, PA_NONE))
 		return err;
-	ptp_exchange(p, ptv_make_table(own.pa, root->table_rights, p.level));
 	flush_begin(&batch, CONTAINER_OF(root, struct space, root));
 	flush_add_shared_table(&batch, old);
 	flush_end(&batch);
-	share_stats.copied++;
 	return 0;
 }
 
@@ -253,7 +277,7 @@ void share_drop_table(struct pt_owner *owner, pt_t table)
 	struct share_drop drop = { { .va = 0, .last = pt_mask(table.level + 1) }, owner };
 	int err;
 
-	share_stats.dropped++;
+	SHARE_COUNT(dropped);
 	if (share_put_unless_last(pa_to_frame(table.pa)))
 		return;
 	err = share_drop_walk_from(&drop, pt_entry(table, 0));

@@ -14,6 +14,7 @@
 #include <mm/swap.h>
 
 struct list space_list = LIST_INIT(space_list);
+struct spinlock space_list_lock = SPINLOCK_INIT(LOCK_SPACES);
 static struct space *current_space[CPU_MAX];
 static struct pool family_pool = POOL_INIT(family_pool, struct family);
 static struct pool space_pool = POOL_INIT(space_pool, struct space);
@@ -33,8 +34,12 @@ static int space_init(struct space *s, struct family *family)
 	__atomic_add_fetch(&family->users, 1, __ATOMIC_RELAXED);
 	list_init(&s->areas);
 	notifier_init(&s->notifier);
+	rw_init(&s->layout, LOCK_LAYOUT);
+	rw_init(&s->lock, LOCK_AREAS);
+	spin_lock(&space_list_lock);
 	list_add_before(&space_list, &s->link);
 	kspace_attach(s);
+	spin_unlock(&space_list_lock);
 	return 0;
 }
 
@@ -76,25 +81,40 @@ void space_destroy(struct space *s)
 	struct area *area, *next;
 	int err;
 
-	ASSERT(!pa_equal(arch_root_current(), s->root.top.pa));
+	ASSERT_EQ(cpu_set_count(&s->cpus), 0u);
 	notifier_release(&s->notifier);
 	flush_begin(&batch, s);
 	err = space_zap(s, s->root.first, s->root.last + 1, &batch);
 	ASSERT_EQ(err, 0);
 	list_for_each_safe(area, next, &s->areas, link)
-		area_remove(area);
+		area_remove(s, area);
+	spin_lock(&space_list_lock);
 	list_remove(&s->link);
 	kspace_detach(s);
+	spin_unlock(&space_list_lock);
 	pt_free(&s->root, NULL, &batch);
 	flush_end(&batch);
 	family_put(s->family);
 	pool_free(&space_pool, s);
 }
 
+/*
+ * A CPU is in the set before it can cache anything of the space, and out of it after it has
+ * forgotten everything (loading a root flushes); so whoever flushes finds it or need not.
+ */
 void space_switch(struct space *s)
 {
+	struct space *old;
+
+	preempt_disable();
+	old = current_space[cpu_index()];
+	if (s)
+		cpu_set_add_atomic(&s->cpus, cpu_index());
 	current_space[cpu_index()] = s;
 	arch_root_load(s ? s->root.top.pa : kernel_space.root.top.pa);
+	if (old && old != s)
+		cpu_set_remove_atomic(&old->cpus, cpu_index());
+	preempt_enable();
 }
 
 struct space *space_current(void)
@@ -104,12 +124,26 @@ struct space *space_current(void)
 
 int64_t space_mapped(const struct space *s, enum mapped_kind kind)
 {
-	const struct area *area;
+	struct area *area;
 	int64_t sum = 0;
 
-	list_for_each(area, &s->areas, link)
+	list_for_each(area, &s->areas, link) {
+		area_collect(area);
 		sum += area->mapped[kind];
+	}
 	return sum;
+}
+
+uint64_t space_fault_count(const struct space *s, enum fault_result result)
+{
+	struct area *area;
+	int64_t sum = s->faults[result];
+
+	list_for_each(area, &s->areas, link) {
+		area_collect(area);
+		sum += area->faults[result];
+	}
+	return (uint64_t)sum;
 }
 
 /* ---- Adding. ---- */
@@ -145,7 +179,7 @@ static int area_map_device(struct space *s, struct area *area)
 	return err;
 }
 
-int space_add_area(struct space *s, const struct area_spec *spec)
+static int space_do_add_area(struct space *s, const struct area_spec *spec)
 {
 	struct area model = {
 		.start = spec->start,
@@ -176,7 +210,19 @@ int space_add_area(struct space *s, const struct area_spec *spec)
 		return err;
 	err = area_map_device(s, area);
 	if (err)
-		area_remove(area);
+		area_remove(s, area);
+	return err;
+}
+
+int space_add_area(struct space *s, const struct area_spec *spec)
+{
+	int err;
+
+	rw_write_lock(&s->layout);
+	rw_write_lock(&s->lock);
+	err = space_do_add_area(s, spec);
+	rw_write_unlock(&s->lock);
+	rw_write_unlock(&s->layout);
 	return err;
 }
 
@@ -266,7 +312,7 @@ static int space_cut_range(struct space *s, va_t start, va_t end)
 	return err ? err : space_cut_area(s, end);
 }
 
-int space_unmap(struct space *s, va_t start, va_t end)
+static int space_do_unmap(struct space *s, va_t start, va_t end)
 {
 	struct notifier_section section;
 	struct area *area, *next;
@@ -281,11 +327,23 @@ int space_unmap(struct space *s, va_t start, va_t end)
 	ASSERT_EQ(err, 0);
 	list_for_each_safe(area, next, &s->areas, link) {
 		if (area->start >= start && area->end <= end)
-			area_remove(area);
+			area_remove(s, area);
 	}
 	flush_end(&batch);
 	notifier_end(&s->notifier, &section);
 	return 0;
+}
+
+int space_unmap(struct space *s, va_t start, va_t end)
+{
+	int err;
+
+	rw_write_lock(&s->layout);
+	rw_write_lock(&s->lock);
+	err = space_do_unmap(s, start, end);
+	rw_write_unlock(&s->lock);
+	rw_write_unlock(&s->layout);
+	return err;
 }
 
 /* ---- Protecting. ---- */
@@ -302,7 +360,7 @@ static bool space_range_is_full(const struct space *s, va_t start, va_t end)
 	return true;
 }
 
-int space_protect(struct space *s, va_t start, va_t end, pt_attr_t rights)
+static int space_do_protect(struct space *s, va_t start, va_t end, pt_attr_t rights)
 {
 	struct notifier_section section;
 	struct pt_batch batch;
@@ -331,4 +389,16 @@ int space_protect(struct space *s, va_t start, va_t end, pt_attr_t rights)
 	flush_end(&batch);
 	notifier_end(&s->notifier, &section);
 	return 0;
+}
+
+int space_protect(struct space *s, va_t start, va_t end, pt_attr_t rights)
+{
+	int err;
+
+	rw_write_lock(&s->layout);
+	rw_write_lock(&s->lock);
+	err = space_do_protect(s, start, end, rights);
+	rw_write_unlock(&s->lock);
+	rw_write_unlock(&s->layout);
+	return err;
 }

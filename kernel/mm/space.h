@@ -6,13 +6,24 @@
  * not none lies in one. Kernel entries of the top table are the same in every space (kspace_sync).
  *
  * Invariants: area->mapped equals a recount of its range; the rights of an entry never exceed its
- * area's; in a private area an entry that grants W is the only edge of its frame. Locking: one
- * operation on a space at a time. Talks to: frame, flush, notifier, swap, arch/mmu.
+ * area's; in a private area an entry that grants W is the only edge of its frame.
+ *
+ * Locking, outermost first:
+ *   layout   (written) one operation at a time that changes areas or forks
+ *   lock     written: areas and any entries; read: areas hold still, tables stay where they
+ *            are, and an entry may be changed under its table's lock
+ *   table    pt_meta.lock, one: of the table that holds the entry
+ * A fault holds `lock` for reading and one table's lock; what covers more than a table holds
+ * `lock` for writing and no table's. Functions take what they need; those marked "locked" want
+ * the caller to hold it. Talks to: frame, flush, notifier, swap, account, arch/mmu.
  */
 #ifndef MM_SPACE_H
 #define MM_SPACE_H
 
+#include <lib/cpu_set.h>
 #include <lib/list.h>
+#include <lib/rwlock.h>
+#include <mm/account.h>
 #include <mm/notifier.h>
 #include <mm/pagetable.h>
 
@@ -39,6 +50,15 @@ enum mapped_kind {
 	MAPPED_KIND_COUNT
 };
 
+/* How a fault was resolved. */
+enum fault_result {
+	FAULT_STALE,  /* the entry allowed it already: a stale TLB entry, or somebody was faster */
+	FAULT_FILLED, /* demand-zero, object page, or swap-in */
+	FAULT_REUSED, /* write to a page that nobody else has any more: W given back */
+	FAULT_COPIED, /* write to a page with other edges: copied */
+	FAULT_RESULT_COUNT
+};
+
 /* Memory that exists apart from any space: what shared areas and mapped modules show. Its holder
  * keeps one hold on each frame; frames may be NULL until first touched (then they are made,
  * zeroed). */
@@ -55,11 +75,13 @@ struct area {
 	va_t start, end;  /* exclusive; never wraps */
 	enum area_kind kind;
 	unsigned flags;
-	pt_attr_t rights;                  /* PT_R | PT_W | PT_X; PT_U is implied by the space */
-	struct object *object;             /* AREA_OBJECT */
-	uint64_t offset_pages;             /* AREA_OBJECT: of start in the object */
-	pa_t pa;                           /* AREA_DEVICE: of start */
-	int64_t mapped[MAPPED_KIND_COUNT]; /* pages */
+	pt_attr_t rights;      /* PT_R | PT_W | PT_X; PT_U is implied by the space */
+	struct object *object; /* AREA_OBJECT */
+	uint64_t offset_pages; /* AREA_OBJECT: of start in the object */
+	pa_t pa;               /* AREA_DEVICE: of start */
+	/* booked through account.h: area_collect before looking */
+	int64_t mapped[MAPPED_KIND_COUNT];  /* pages */
+	int64_t faults[FAULT_RESULT_COUNT]; /* since the area was made */
 };
 
 /* Spaces that a fork has related: they may share tables, and pay for them together. */
@@ -69,14 +91,21 @@ struct family {
 };
 
 struct space {
+	/* constant */
 	struct pt_root root; /* root.owner is the family's */
 	struct family *family;
-	struct list areas;
-	struct list link; /* in the list of all spaces */
+	pt_attr_t user; /* PT_U for user spaces, 0 for the kernel's */
+	/* with locks of their own, or atomic */
 	struct notifier notifier;
-	pt_attr_t user;          /* PT_U for user spaces, 0 for the kernel's */
-	va_t reclaim_hand;       /* where space_reclaim goes on */
-	uint64_t fault_count[4]; /* by enum fault_result, in fault.h */
+	struct cpu_set cpus; /* that have the space loaded */
+	/* under space_list_lock */
+	struct list link; /* in space_list */
+
+	struct rwlock layout, lock;
+	/* under lock */
+	struct list areas;
+	va_t reclaim_hand;                  /* where space_reclaim goes on */
+	int64_t faults[FAULT_RESULT_COUNT]; /* of areas that are gone */
 };
 
 /* What to add: see space_add_area. */
@@ -116,10 +145,10 @@ struct space *space_current(void);
  */
 int space_add_area(struct space *space, const struct area_spec *spec);
 
-/* The area that holds va, or NULL. */
+/* The area that holds va, or NULL. Locked. */
 struct area *space_find_area(const struct space *space, va_t va);
 
-/* The lowest gap of `bytes` in [low, high), or 0. */
+/* The lowest gap of `bytes` in [low, high), or 0. Locked. */
 va_t space_find_gap(const struct space *space, uint64_t bytes, uint64_t align, va_t low, va_t high);
 
 /*
@@ -139,21 +168,12 @@ int space_protect(struct space *space, va_t start, va_t end, pt_attr_t rights);
 /* Sum of all areas' mapped pages of one kind. */
 int64_t space_mapped(const struct space *space, enum mapped_kind kind);
 
+/* Faults of a kind since the space was made. */
+uint64_t space_fault_count(const struct space *space, enum fault_result result);
+
 /* Every space there is, for kspace_sync and reports. */
 extern struct list space_list;
-
-/* For those who change entries of an area (fault, copy, swap): book pages. */
-static inline void area_account(struct area *area, enum mapped_kind kind, int64_t pages)
-{
-	area->mapped[kind] += pages;
-}
-
-/* Everything of the area is gone. */
-static inline void area_book_empty(struct area *area)
-{
-	for (unsigned i = 0; i < MAPPED_KIND_COUNT; i++)
-		area->mapped[i] = 0;
-}
+extern struct spinlock space_list_lock;
 
 /* Which kind a leaf of this area is booked under. */
 enum mapped_kind area_leaf_kind(const struct area *area, ptv_t v);
@@ -179,7 +199,7 @@ int space_clone_area(struct space *dst, const struct area *src, struct area **ou
 
 /* The list itself: a copy of `model` goes in (-ENOMEM, -EEXIST); an area without pages goes. */
 int area_insert(struct space *space, const struct area *model, struct area **out);
-void area_remove(struct area *area);
+void area_remove(struct space *space, struct area *area);
 
 /* Recount the pages of [start, end), a part of the area, by walking. */
 void area_recount(const struct space *space, const struct area *area, va_t start, va_t end,

@@ -15,6 +15,9 @@ struct host_bank {
 /* Map the arena. Once, before anything else. */
 void host_arena_map(void);
 
+/* The calling thread is CPU `index` (below HOST_CPUS) from here on; the first thread is 0. */
+void host_cpu_begin(unsigned index);
+
 /*
  * Forget all frames and boot with these banks for RAM, usable and empty.
  *

@@ -5,6 +5,7 @@
 
 #include <lib/context.h>
 #include <lib/preempt.h>
+#include <tests/host/host.h>
 
 static __thread struct context context;
 static __thread struct cpu_local local;
@@ -13,6 +14,11 @@ struct cpu_local *cpu_local(void)
 {
 	local.context = &context;
 	return &local;
+}
+
+void host_cpu_begin(unsigned index)
+{
+	local.index = index;
 }
 
 void preempt_schedule(void)

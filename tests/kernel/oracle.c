@@ -11,7 +11,7 @@ struct oracle {
 	unsigned violation_count;
 	uint64_t table_count[PT_LEVEL_MAX]; /* of the family that is being walked */
 	/* of the space that is being walked */
-	const struct space *space;
+	struct space *space;
 	int64_t mapped[MAPPED_KIND_COUNT];
 };
 
@@ -155,7 +155,7 @@ static void oracle_check_tables(struct oracle *o, const struct family *family)
 	}
 }
 
-static void oracle_space(struct oracle *o, const struct space *s)
+static void oracle_space(struct oracle *o, struct space *s)
 {
 	const struct pt_root *root = &s->root;
 	struct oracle_path path = { .writable = true, .exclusive = true };
@@ -170,9 +170,9 @@ static void oracle_space(struct oracle *o, const struct space *s)
 }
 
 /* The family of a space, if the space is its first in the list: so each family comes once. */
-static void oracle_family(struct oracle *o, const struct space *first)
+static void oracle_family(struct oracle *o, struct space *first)
 {
-	const struct space *s;
+	struct space *s;
 
 	list_for_each(s, &space_list, link) {
 		if (s->family == first->family)
@@ -209,7 +209,7 @@ unsigned oracle_check(void)
 {
 	struct oracle o = { .violation_count = 0 };
 	struct frame *room;
-	const struct space *s;
+	struct space *s;
 	unsigned order = 0;
 
 	while ((PAGE_SIZE << order) < frame_limit * sizeof(*o.edges))

@@ -1,6 +1,6 @@
 /*
- * Tests of the way to a table: on this machine's own tables, and on drafts in frames of our own, one
- * fault each.
+ * Tests of the way to a table: on this machine's own tables, and on drafts in frames of our own,
+ * one fault each.
  */
 #include <arch/trap.h>
 #include <dev/acpi.h>

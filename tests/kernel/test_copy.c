@@ -54,8 +54,8 @@ TEST(copy, private_memory_is_copied_on_write)
 	EXPECT(touch_reads(parent, BASE + PAGES(1), 2));
 	EXPECT(touch_reads(parent, BASE, 100));
 	EXPECT(touch_reads(child, BASE + PAGES(1), 200));
-	EXPECT_EQ(parent->fault_count[FAULT_COPIED], 1ull);
-	EXPECT_EQ(child->fault_count[FAULT_COPIED], 1ull);
+	EXPECT_EQ(space_fault_count(parent, FAULT_COPIED), 1ull);
+	EXPECT_EQ(space_fault_count(child, FAULT_COPIED), 1ull);
 	EXPECT_EQ(oracle_check(), 0u);
 	destroy_both(parent, child);
 }
@@ -83,8 +83,8 @@ TEST(copy, last_owner_reuses)
 	EXPECT(touch_write(child, BASE, 9));
 	EXPECT(touch_write(parent, BASE, 10));
 	EXPECT_EQ(pt_translate(&parent->root, BASE).pa.value, pa.value);
-	EXPECT_EQ(parent->fault_count[FAULT_REUSED], 1ull);
-	EXPECT_EQ(parent->fault_count[FAULT_COPIED], 0ull);
+	EXPECT_EQ(space_fault_count(parent, FAULT_REUSED), 1ull);
+	EXPECT_EQ(space_fault_count(parent, FAULT_COPIED), 0ull);
 	destroy_both(parent, child);
 }
 

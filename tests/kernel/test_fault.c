@@ -41,8 +41,8 @@ TEST(fault, demand_zero)
 	EXPECT_EQ(space_mapped(s, MAPPED_ZERO), 0);
 	EXPECT_EQ(space_mapped(s, MAPPED_ANON), 1);
 	EXPECT(touch_write(s, BASE + PAGES(3), 43));
-	EXPECT_EQ(s->fault_count[FAULT_FILLED], 2ull);
-	EXPECT_EQ(s->fault_count[FAULT_COPIED], 1ull);
+	EXPECT_EQ(space_fault_count(s, FAULT_FILLED), 2ull);
+	EXPECT_EQ(space_fault_count(s, FAULT_COPIED), 1ull);
 	EXPECT_EQ(oracle_check(), 0u);
 	touch_done();
 	space_destroy(s);
@@ -157,7 +157,7 @@ TEST(fault, last_owner_reuses)
 	EXPECT_EQ(space_protect(s, BASE, BASE + PAGES(1), PT_R | PT_W), 0);
 	EXPECT(touch_write(s, BASE, 8));
 	EXPECT_EQ(pt_translate(&s->root, BASE).pa.value, pa.value);
-	EXPECT_EQ(s->fault_count[FAULT_REUSED], 1ull);
+	EXPECT_EQ(space_fault_count(s, FAULT_REUSED), 1ull);
 	touch_done();
 	space_destroy(s);
 }

@@ -241,7 +241,7 @@ TEST(reclaim, a_shared_page_goes_out_of_one_space_only)
 	EXPECT(room_counts(parent, 0, 1));
 	EXPECT(room_counts(child, 1, 0));
 	EXPECT(room_fill(child, ROOM_START, 99));
-	EXPECT_EQ(child->fault_count[FAULT_REUSED], 1); /* alone with it */
+	EXPECT_EQ(space_fault_count(child, FAULT_REUSED), 1); /* alone with it */
 	EXPECT_EQ(space_swap_out(child, ROOM_START), 0);
 	EXPECT_EQ(frame_free_count(), free_before + 1);
 	EXPECT_EQ(swap_used(), 2);
@@ -308,7 +308,7 @@ struct watcher {
 	unsigned call_count;
 	va_t start, end;
 	enum notify_why why;
-	enum pt_kind kind;      /* of the entry when told */
+	enum pt_kind kind; /* of the entry when told */
 };
 
 static int watcher_invalidate(struct subscriber *s, va_t start, va_t end, enum notify_why why,

@@ -90,7 +90,7 @@ TEST(share, write_unshares_one_table_a_level)
 			   2000)); /* its tables are its own by now, level 0's too */
 	EXPECT_EQ(share_stats.copied - before.copied, (uint64_t)below_root);
 	EXPECT(touch_reads(child, BASE + PAGES(5), 6));
-	EXPECT_EQ(child->fault_count[FAULT_COPIED], 2ull);
+	EXPECT_EQ(space_fault_count(child, FAULT_COPIED), 2ull);
 	EXPECT_EQ(oracle_check(), 0u);
 	destroy_both(child, parent);
 }
@@ -108,7 +108,7 @@ TEST(share, last_owner_takes_back)
 	EXPECT_EQ(share_stats.copied, before.copied);
 	EXPECT(share_stats.reused > before.reused);
 	EXPECT_EQ(pt_translate(&parent->root, BASE).pa.value, pa.value);
-	EXPECT_EQ(parent->fault_count[FAULT_COPIED], 0ull);
+	EXPECT_EQ(space_fault_count(parent, FAULT_COPIED), 0ull);
 	EXPECT_EQ(oracle_check(), 0u);
 	touch_done();
 	space_destroy(parent);
@@ -160,7 +160,7 @@ TEST(share, mixed_areas_in_one_table)
 TEST(share, one_area_alone)
 {
 	struct space *parent = parent_of(512 * 4 + 100, 0), *child = space_create_related(parent);
-	const struct area *area = space_find_area(parent, BASE);
+	struct area *area = space_find_area(parent, BASE);
 	bool shares = fork_shares_tables;
 	struct area *clone;
 

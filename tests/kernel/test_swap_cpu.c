@@ -83,14 +83,14 @@ TEST(swap_cpu, a_hardware_fault_brings_a_page_back)
 	for (unsigned i = 0; i < PAGES; i++)
 		EXPECT_EQ(space_swap_out(space, ROOM_PAGE(i)), 0);
 	EXPECT(room_counts(space, 0, PAGES));
-	filled = space->fault_count[FAULT_FILLED];
+	filled = space_fault_count(space, FAULT_FILLED);
 	for (unsigned i = 0; i < PAGES; i++) {
 		if (i & 1)
 			EXPECT(user_write(ROOM_PAGE(i) + 2048, i));
 		EXPECT(user_reads(ROOM_PAGE(i) + 8 * i, 100 + i));
 		EXPECT(user_reads(ROOM_PAGE(i) + 2048, i & 1 ? i : 0));
 	}
-	EXPECT_EQ(space->fault_count[FAULT_FILLED], filled + PAGES);
+	EXPECT_EQ(space_fault_count(space, FAULT_FILLED), filled + PAGES);
 	EXPECT(room_counts(space, PAGES, 0));
 	running_close(space);
 }
@@ -109,7 +109,8 @@ TEST(swap_cpu, nothing_stale_reaches_the_old_frame)
 		struct trap_info info;
 
 		/* The TLB knows the page, writable or read-only. */
-		EXPECT(write ? user_write(ROOM_PAGE(i), 1) : user_reads(ROOM_PAGE(i) + 8 * i, 100 + i));
+		EXPECT(write ? user_write(ROOM_PAGE(i), 1)
+			     : user_reads(ROOM_PAGE(i) + 8 * i, 100 + i));
 		EXPECT_EQ(space_swap_out(space, ROOM_PAGE(i)), 0);
 		info = user_access(ROOM_PAGE(i), write ? ACCESS_WRITE : ACCESS_READ, &value, true);
 		EXPECT_EQ(info.vector, TRAP_PF);
@@ -176,7 +177,8 @@ TEST(swap_cpu, the_clock_sees_what_the_cpu_used)
 	REQUIRE(space != NULL);
 	for (unsigned i = 0; i < PAGES; i++)
 		EXPECT(room_is_young(space, ROOM_PAGE(i)));
-	EXPECT_EQ(space_reclaim(space, 1), 1); /* all were young: all are old now, the first is out */
+	EXPECT_EQ(space_reclaim(space, 1),
+		  1); /* all were young: all are old now, the first is out */
 	EXPECT_EQ(room_kind(space, ROOM_PAGE(0)), PT_SOFT);
 	for (unsigned i = 1; i < PAGES; i++)
 		EXPECT(!room_is_young(space, ROOM_PAGE(i)));

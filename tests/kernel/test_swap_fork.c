@@ -185,7 +185,7 @@ TEST(swap_fork, no_count_room_undoes_everything)
 	for (unsigned i = 0; i < PAGES; i++)
 		reserve_count += is_starved(i) && swap_count(f.slot[i]) > SWAP_COUNT_SMALL;
 	EXPECT_EQ(reserve_count, 2);
-	EXPECT_EQ(free_before - frame_free_count(), failed_count); /* all that was allocated is in use */
+	EXPECT_EQ(free_before - frame_free_count(), failed_count); /* all in use */
 	for (unsigned i = 0; i < PAGES; i++)
 		EXPECT(room_holds(child, page_va(i), i) && room_holds(f.space[0], page_va(i), i));
 	test_note("%u allocations failed in turn, %u of them for count room", failed_count,

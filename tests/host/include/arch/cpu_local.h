@@ -1,6 +1,6 @@
 /*
- * What each CPU has of its own: here a thread of the host is a CPU. Replaces the CPU's header of the
- * same name.
+ * What each CPU has of its own: here a thread of the host is a CPU. Replaces the CPU's header of
+ * the same name.
  */
 #ifndef ARCH_CPU_LOCAL_H
 #define ARCH_CPU_LOCAL_H
@@ -25,9 +25,11 @@ static inline unsigned cpu_index(void)
 	return cpu_local()->index;
 }
 
+#define HOST_CPUS 16
+
 static inline unsigned cpu_count(void)
 {
-	return 1;
+	return HOST_CPUS;
 }
 
 static inline void cpu_local_inc_preempt(void)
