@@ -11,6 +11,7 @@
 #define FLUSH_MAGIC 0xf1a5bacc
 
 struct flush_stats flush_stats;
+#define FLUSH_COUNT(what, n) ((void)__atomic_add_fetch(&flush_stats.what, n, __ATOMIC_RELAXED))
 
 void flush_begin(struct pt_batch *b, struct space *space)
 {
@@ -41,12 +42,12 @@ static void flush_pages(const struct pt_batch *b)
 	va_t va = b->start;
 
 	if (count > FLUSH_PAGES_MAX) {
-		flush_stats.full++;
+		FLUSH_COUNT(full, 1);
 		arch_tlb_flush_all();
 		return;
 	}
-	flush_stats.ranges++;
-	flush_stats.pages += count;
+	FLUSH_COUNT(ranges, 1);
+	FLUSH_COUNT(pages, count);
 	for (; count; count--, va += b->step)
 		arch_tlb_flush_page(va);
 }
@@ -69,7 +70,7 @@ void flush_now(struct pt_batch *b)
 	else if (b->tables)
 		arch_tlb_flush_all();
 	if (b->pending || b->tables)
-		flush_stats.rounds++;
+		FLUSH_COUNT(rounds, 1);
 	if (b->tables)
 		grace_wait();
 	for (unsigned i = 0; i < b->frame_count; i++)

@@ -103,10 +103,11 @@ struct frame *frame_alloc_at(unsigned order, enum frame_kind kind, const char *f
 struct frame *frame_alloc_zeroed_at(unsigned order, enum frame_kind kind, const char *file,
 				    int line);
 
-/* Edges of the block that begins at `f`. */
+/* Edges of the block that begins at `f`. Who finds that he has the last one also sees all that the
+ * others did before they dropped theirs. */
 static inline uint32_t frame_edges(const struct frame *f)
 {
-	return READ_ONCE(f->edges) & ~FRAME_LOCKED;
+	return __atomic_load_n(&f->edges, __ATOMIC_ACQUIRE) & ~FRAME_LOCKED;
 }
 
 /*

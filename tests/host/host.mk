@@ -30,6 +30,10 @@ HOST_CC_gcc-asan := $(HOST_GCC)
 HOST_FLAGS_gcc-asan := $(HOST_ASAN)
 HOST_CC_clang-asan := $(HOST_CLANG)
 HOST_FLAGS_clang-asan := $(HOST_ASAN)
+# The thread sanitizer, for what runs on several threads.
+HOST_CC_gcc-tsan := $(HOST_GCC)
+HOST_FLAGS_gcc-tsan := -fsanitize=thread -Wno-tsan
+HOST_TEST_gcc-tsan := *_threads
 
 HOST_CPPFLAGS := -Itests/host/include -I. -Ikernel -Ikernel/arch/x86_64/include \
 	-DPTOLEMY_TEST=1 -DPTOLEMY_HOST=1 -MMD -MP
@@ -77,7 +81,8 @@ $(BUILD)/host/$(1)/flags: host-always
 .PHONY: host-run-$(1)
 host-run-$(1): $(BUILD)/host/$(1)/test
 	@mkdir -p $(BUILD)/log
-	@if timeout $$(HOST_DEADLINE) $$< $$(HOST_ARGS) >$$(HOST_LOG_$(1)) 2>&1; \
+	@if timeout $$(HOST_DEADLINE) $$< $$(if $$(HOST_TEST_$(1)),'test=$$(HOST_TEST_$(1))') $$(HOST_ARGS) \
+		>$$(HOST_LOG_$(1)) 2>&1; \
 	then echo "host $(1): $$$$(sed -n '$$$$s/^# //p' $$(HOST_LOG_$(1)))"; \
 	else echo "host $(1): FAILED, exit status $$$$?, see $$(HOST_LOG_$(1)):"; \
 		grep -E '$$(HOST_TROUBLE)' $$(HOST_LOG_$(1)) | tail -n 40; \
