@@ -25,6 +25,7 @@ make test         boot the whole matrix, run the host tests and checks; logs in 
 make host-test    the mm code as an ordinary program, under sanitizers
 make check        static checks
 make bench        count the instructions of fork, faults, ...: a table, and $(BUILD)/bench.csv
+make bench-linux  the same on Debian's Linux kernel (which it downloads), beside ours
 make docs         docs/api.md from the library's headers; make check says if it is due
 make clean        remove $(BUILD)
 
@@ -65,10 +66,11 @@ endif
 # What the goals need beyond git and make, found or installed before anything else is done.
 GOALS := $(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))
 NEEDS := $(if $(filter-out help clean,$(GOALS)),build) \
-	$(if $(filter image run debug test bench,$(GOALS)),image) \
-	$(if $(filter run debug test bench,$(GOALS)),run) \
+	$(if $(filter image run debug test bench bench-linux,$(GOALS)),image) \
+	$(if $(filter run debug test bench bench-linux,$(GOALS)),run) \
 	$(if $(filter test,$(GOALS))$(filter uefi,$(FIRMWARE)),uefi) \
 	$(if $(filter test host-test,$(GOALS)),test) \
+	$(if $(filter bench-linux,$(GOALS)),peer) \
 	$(if $(filter debug,$(GOALS)),debug)
 ifneq ($(strip $(NEEDS)),)
 set_up := CC='$(CC)' LD='$(LD)' SETUP='$(SETUP)' tools/setup.sh
@@ -220,6 +222,17 @@ bench-image:
 
 bench: bench-image
 	@tools/bench.py kernel $(BUILD)/bench/ptolemy.iso
+
+# The same on Debian's Linux, on the same machine: its rows join the others.
+.PHONY: bench-linux
+bench-linux: bench-image $(BUILD)/linux/init
+	@tools/linux.sh $(BUILD)/linux
+	@tools/bench.py linux $(BUILD)/bench/ptolemy.iso $(BUILD)/linux/vmlinuz $(BUILD)/linux/init
+
+$(BUILD)/linux/init: bench/linux/init.c bench/sizes.h
+	$(call say,HOSTCC,$<)
+	@mkdir -p $(@D)
+	$(Q)gcc -std=gnu11 -O2 -Wall -Wextra -Werror -static $< -o $@
 
 .PHONY: check
 check: image kernel

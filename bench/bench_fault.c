@@ -12,9 +12,6 @@
 #include <mm/fault.h>
 #include <mm/share.h>
 
-#define FAULT_PAGES 512ull
-#define WRITE_COUNT 512u
-
 /* ---- One page at a time. ---- */
 
 /* Write each of FAULT_PAGES pages once; the least that one took. */
@@ -136,12 +133,6 @@ struct write {
 static struct write writes[WRITE_COUNT];
 static struct bench_best write_clock = { .least = ~0ull };
 
-/* Page numbers in an order that jumps: multiplication by an odd number permutes 2^n of them. */
-static uint64_t nth_page(const struct scene *s, uint64_t i)
-{
-	return i * 0x9e3779b1ull % s->page_count;
-}
-
 static void write_in_child(const struct scene *s, struct space *child)
 {
 	space_switch(child);
@@ -150,7 +141,7 @@ static void write_in_child(const struct scene *s, struct space *child)
 
 		arch_user_access_begin();
 		bench_start(&write_clock);
-		scene_write(scene_page(s, nth_page(s, i)));
+		scene_write(scene_page(s, WRITE_ORDER(i, s->page_count)));
 		writes[i].instructions = bench_stop(&write_clock);
 		arch_user_access_end();
 		writes[i].tables = (unsigned)(share_stats.copied - copied);

@@ -7,8 +7,7 @@
 
 uint64_t scene_size(unsigned i)
 {
-	static const uint64_t sizes[] = { 2ull << 20, 16ull << 20, 128ull << 20, 512ull << 20,
-					  8ull << 30, 64ull << 30, 1ull << 40 };
+	static const uint64_t sizes[] = SCENE_SIZES;
 
 	return i < ARRAY_SIZE(sizes) && sizes[i] <= bench_size_max ? sizes[i] : 0;
 }

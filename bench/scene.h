@@ -10,12 +10,10 @@
 #define BENCH_SCENE_H
 
 #include <bench/bench.h>
+#include <bench/sizes.h>
 #include <mm/space.h>
 
 #define SCENE_BASE 0x10000000000ull /* 1 TiB: every size begins and ends at an entry of its own */
-#define SCENE_FULL_BYTES (512ull << 20)
-#define SCENE_SPARSE_4K 16384ull
-#define SCENE_SPARSE_2M 256ull
 
 struct scene {
 	uint64_t bytes;      /* of the area */

@@ -2,13 +2,14 @@
 """Count guest instructions: boot the measuring kernel, or its peer, and compare.
 
 tools/bench.py kernel ISO             both depths -> BUILD/bench.csv, and a table
-tools/bench.py linux KERNEL INITRD    the same workloads on Linux, added to BUILD/bench.csv
+tools/bench.py linux ISO KERNEL INIT  the same workloads on Linux, added to BUILD/bench.csv
 tools/bench.py show                   the table once more
 
 BENCH=globs narrows what `kernel` measures. Every boot has one CPU, MEM (2048M) and a deadline, and
 its serial line in BUILD/log/bench-*.log. Under -icount rdtsc advances by one an instruction, so the
 figures repeat exactly. `content` is the part that clears or copies contents of pages and tables;
-in the CSV it is a case of its own, <case>_content.
+in the CSV it is a case of its own, <case>_content. Linux's fork makes a process, too: what that
+costs (its fork_exit of size 0) is taken off where the goals compare with it.
 """
 import csv
 import os
@@ -92,6 +93,37 @@ def boot_kernel(iso, levels):
                 variables, PASSED)
 
 
+# ---- The peer.
+
+def archive(entries):
+    """An initial RAM file system: a cpio archive in the `newc` form the kernel documents."""
+    out = bytearray()
+    for inode, (name, mode, data) in enumerate([*entries, ("TRAILER!!!", 0, b"")], 1):
+        fields = [inode, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0]
+        if name == "dev/console":
+            fields[9:11] = [5, 1]
+        out += b"070701" + b"".join(b"%08X" % field for field in fields) + name.encode() + b"\0"
+        out += b"\0" * (-len(out) % 4)
+        out += data
+        out += b"\0" * (-len(out) % 4)
+    return bytes(out)
+
+
+def boot_linux(iso, kernel, init, levels):
+    """On the machine of tools/qemu.sh, which has our image in its drive, but starts this kernel."""
+    initrd = BUILD / "linux" / "initrd"
+    initrd.write_bytes(archive([("dev", 0o40755, b""), ("dev/console", 0o20600, b""),
+                                ("init", 0o100755, Path(init).read_bytes())]))
+    line = f"console=ttyS0 quiet panic=-1 init_on_alloc=0 bench_levels={levels}"
+    if levels == 4:
+        line += " no5lvl"
+    command = ["tools/qemu.sh", iso, "-kernel", kernel, "-initrd", str(initrd), "-append", line,
+               "-serial", "stdio", "-monitor", "none"]
+    variables = {"LA57": "", "CMDLINE": "", "FIRMWARE": "bios", "MEM": MEMORY, "SMP": "1",
+                 "CPU": "max", "ACCEL": "tcg", "QEMUFLAGS": COUNTING}
+    return boot(f"linux-{levels}level", command, variables, 0)
+
+
 # ---- The file.
 
 def write_csv(rows):
@@ -139,16 +171,21 @@ def size_text(size):
 
 
 def table(rows):
-    """One line a case, depth and size; a column an implementation; then the ratios."""
+    """A block a case: a line a page size, depth and size; a column an implementation."""
+    print("\nGuest instructions without clearing and copying of contents (per page or operation)")
+    for case in sorted({r.case for r in rows}):
+        block(case, [r for r in rows if r.case == case])
+
+
+def block(case, rows):
+    used = [impl for impl in IMPLS if any(r.impl == impl for r in rows)]
     lines = {}
     for r in rows:
-        lines.setdefault((r.case, r.page_bytes, r.levels, r.size_bytes), {})[r.impl] = r
-    used = [impl for impl in IMPLS if any(impl in line for line in lines.values())]
-    print("\nGuest instructions without clearing and copying of contents (per page or operation)\n")
-    print(f"{'case':18}{'page':>5}{'levels':>7}{'size':>6}" + "".join(f"{i:>24}" for i in used))
-    for (case, page, levels, size), line in sorted(lines.items()):
+        lines.setdefault((r.page_bytes, r.levels, r.size_bytes), {})[r.impl] = r
+    print(f"\n{case:16} {'page':>4} {'levels':>6} {'size':>5}" + "".join(f"{i:>24}" for i in used))
+    for (page, levels, size), line in sorted(lines.items()):
         cells = "".join(f"{cell(line.get(impl)):>24}" for impl in used)
-        print(f"{case:18}{size_text(page):>5}{levels:>7}{size_text(size):>6}{cells}{ratios(line)}")
+        print(f"{'':16} {size_text(page):>4} {levels:>6} {size_text(size):>5}{cells}{ratios(line)}")
 
 
 def cell(row):
@@ -158,13 +195,13 @@ def cell(row):
 
 
 def ratios(line):
-    """What users of the table look for: ours against each yardstick in the line."""
+    """Ours against each yardstick in the line."""
     said = []
     for ours in ("generic", "classic", "eager", "shared"):
         for theirs in ("handwritten", "classic", "linux"):
             if ours in line and theirs in line and ours != theirs and line[theirs].net:
                 said.append(f"{ours}/{theirs} {line[ours].net / line[theirs].net:.3f}")
-    return "   " + ", ".join(said) if said else ""
+    return "  " + ", ".join(said) if said else ""
 
 
 # ---- The goals.
@@ -182,10 +219,11 @@ def goal(what, value, limit, form="{:,.2f}"):
 def goal_ratio(rows, case, ours, theirs, limit):
     for levels in (4, 5):
         base = {(r.page_bytes, r.size_bytes): r for r in pick(rows, case, theirs, levels=levels)}
-        shared = [(r, base[key]) for r in pick(rows, case, ours, levels=levels)
-                  if (key := (r.page_bytes, r.size_bytes)) in base]
-        if shared:
-            worst = max(ours_row.net / their_row.net for ours_row, their_row in shared)
+        fixed = sum(r.net for r in pick(rows, "fork_exit", theirs, levels=levels, size_bytes=0))
+        both = [(r, base[key]) for r in pick(rows, case, ours, levels=levels)
+                if (key := (r.page_bytes, r.size_bytes)) in base]
+        if both:
+            worst = max(our.net / (their.net - fixed) for our, their in both)
             goal(f"{case}, {ours}/{theirs}, {levels} levels, worst size", worst, limit, "{:,.3f}")
 
 
@@ -214,6 +252,10 @@ def goals(rows):
 def main(what, *arguments):
     if what == "kernel":
         rows = [r for levels in (4, 5) for r in boot_kernel(arguments[0], levels)]
+        write_csv(rows)
+    elif what == "linux":
+        rows = [r for r in read_csv() if r.impl != "linux"]
+        rows += [r for levels in (4, 5) for r in boot_linux(*arguments, levels)]
         write_csv(rows)
     elif what == "show":
         rows = read_csv()
