@@ -184,8 +184,8 @@ static int copy_pgd_range(struct copying *c, va_t va, va_t end)
 	return err;
 }
 
-/* As copy_page_range; a copy that fails is left as it is, for yardsticks do not fail. */
-static int folded_copy(struct space *dst, struct space *src, const struct area *area)
+/* As copy_range of copy.c; a copy that fails is left as it is, for yardsticks do not fail. */
+static int folded_copy_range(struct space *dst, struct space *src, struct area *area)
 {
 	bool cow = area_is_cow(area);
 	struct area *clone = space_find_area(dst, area->start);
@@ -194,17 +194,30 @@ static int folded_copy(struct space *dst, struct space *src, const struct area *
 	struct pt_batch batch;
 	int err;
 
-	folded_prepare();
 	if (cow)
 		notifier_start(&src->notifier, &section, area->start, area->end, NOTIFY_COW, true);
 	flush_begin(&batch, src);
 	if (cow)
 		flush_add_range(&batch, area->start, area->end - 1, 0);
 	err = copy_pgd_range(&c, area->start, area->end);
+	area_collect(area);
 	memcpy(clone->mapped, area->mapped, sizeof(clone->mapped));
 	flush_end(&batch);
 	if (cow)
 		notifier_end(&src->notifier, &section);
+	return err;
+}
+
+static int folded_copy(struct space *dst, struct space *src, const struct area *area)
+{
+	int err;
+
+	folded_prepare();
+	rw_write_lock(&src->layout);
+	rw_write_lock(&src->lock);
+	err = folded_copy_range(dst, src, space_find_area(src, area->start));
+	rw_write_unlock(&src->lock);
+	rw_write_unlock(&src->layout);
 	return err;
 }
 

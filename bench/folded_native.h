@@ -16,13 +16,11 @@ static uint64_t table_mask, leaf_mask[3];
 
 static inline void folded_prepare(void)
 {
-	uint64_t beyond = X86_PA & ~((1ull << arch_mmu.pa_bits) - 1);
-
 	if (table_mask)
 		return;
-	table_mask = beyond | ~X86_TABLE_BITS | X86_P;
+	table_mask = arch_mmu.pt.table_test;
 	for (unsigned level = 0; level < 3; level++)
-		leaf_mask[level] = x86_leaf_reserved(level) | X86_P | (level ? X86_PS : 0);
+		leaf_mask[level] = arch_mmu.pt.leaf_test[level] | X86_P;
 }
 
 /* What every level has. */
