@@ -19,11 +19,12 @@ say = $(if $(Q),@printf '  %-8s %s\n' '$(1)' '$(2)')
 define HELP
 make              the kernel: $(BUILD)/kernel.elf, kernel.asm, kernel.sym
 make image        $(BUILD)/ptolemy.iso, which GRUB boots by BIOS and by UEFI
-make run          boot it in QEMU: the tests, then a prompt; leave with `exit` or Ctrl-A X
+make run          boot it in QEMU: a guided tour, quick tests, a prompt; `exit` or Ctrl-A X leaves
 make debug        the same, halted at the start, with gdb connected
 make test         boot the whole matrix, run the host tests and checks; logs in $(BUILD)/log
 make host-test    the mm code as an ordinary program, under sanitizers
 make check        static checks
+make monitor-test sit at the prompt, as a person would
 make bench        count the instructions of fork, faults, ...: a table, and $(BUILD)/bench.csv
 make bench-linux  the same on Debian's Linux kernel (which it downloads), beside ours
 make docs         docs/api.md from the library's headers; make check says if it is due
@@ -66,8 +67,8 @@ endif
 # What the goals need beyond git and make, found or installed before anything else is done.
 GOALS := $(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))
 NEEDS := $(if $(filter-out help clean,$(GOALS)),build) \
-	$(if $(filter image run debug test bench bench-linux,$(GOALS)),image) \
-	$(if $(filter run debug test bench bench-linux,$(GOALS)),run) \
+	$(if $(filter image run debug test monitor-test bench bench-linux,$(GOALS)),image) \
+	$(if $(filter run debug test monitor-test bench bench-linux,$(GOALS)),run) \
 	$(if $(filter test,$(GOALS))$(filter uefi,$(FIRMWARE)),uefi) \
 	$(if $(filter test host-test,$(GOALS)),test) \
 	$(if $(filter bench-linux,$(GOALS)),peer) \
@@ -233,6 +234,13 @@ $(BUILD)/linux/init: bench/linux/init.c bench/sizes.h
 	$(call say,HOSTCC,$<)
 	@mkdir -p $(@D)
 	$(Q)gcc -std=gnu11 -O2 -Wall -Wextra -Werror -static $< -o $@
+
+# Sits at the prompt, and watches what a person is shown.
+.PHONY: monitor-test
+monitor-test: image
+	@mkdir -p $(BUILD)/log
+	@tests/monitor $(BUILD)/ptolemy.iso > $(BUILD)/log/monitor.ktap; status=$$?; \
+		cat $(BUILD)/log/monitor.ktap; exit $$status
 
 .PHONY: check
 check: image kernel

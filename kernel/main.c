@@ -18,6 +18,8 @@
 #include <mm/share.h>
 #include <mm/show.h>
 #include <options.h>
+#include <shell/demo.h>
+#include <shell/digest.h>
 #include <shell/shell.h>
 #include <tests/kernel/test.h>
 
@@ -32,7 +34,8 @@ static void print_banner(void)
 	const struct arch_mmu_caps *m = &arch_mmu;
 
 	printk("\nPtolemy, a kernel that draws its own maps\n");
-	printk("paging: %u-level, %u-bit virtual, %u-bit physical, %s pages, NX WP%s%s%s%s\n",
+	printk("paging: %u-level, %u-bit virtual, %u-bit physical, %s pages\n"
+	       "protection: NX WP%s%s%s%s\n",
 	       m->top_level + 1, m->top_level == 4 ? 57 : 48, m->pa_bits,
 	       m->leaf_level_max == 2 ? "1 GiB" : "2 MiB", m->global ? " PGE" : "",
 	       m->smep ? " SMEP" : "", m->smap ? " SMAP" : "", m->umip ? " UMIP" : "");
@@ -100,6 +103,15 @@ static void run_tests(void)
 	if (strcmp(options.test, "none"))
 		shell_failure_count += test_run(options.test).failed;
 }
+
+/* The tests that a person need not wait for, and no more of them than what matters. */
+static void run_quick_tests(void)
+{
+	assert_hook = test_bug_hit;
+	test_random_seed(options.seed);
+	demo_title("Tests: the quick ones; `test *` runs them all");
+	shell_failure_count += digest_run_tests(TEST_QUICK).failed;
+}
 #else
 /* Whoever asks a kernel without tests for some must not take its exit for success. */
 static void run_tests(void)
@@ -109,12 +121,22 @@ static void run_tests(void)
 	printk("option test: this kernel was built without tests\n");
 	shell_failure_count++;
 }
+
+static void run_quick_tests(void)
+{
+}
 #endif
 
 static void run_commands(void)
 {
 	if (!shell_run_line(options.run))
 		shell_failure_count++;
+}
+
+/* Nobody has said what to do, so somebody is watching: show what there is. */
+static bool is_person_watching(void)
+{
+	return !options.exit && !options.test_given && !*options.run;
 }
 
 void kernel_main(uint32_t magic, uint64_t info_pa)
@@ -129,8 +151,13 @@ void kernel_main(uint32_t magic, uint64_t info_pa)
 	read_boot_info(PA(info_pa));
 	start_memory();
 	read_options();
-	run_tests();
-	run_commands();
+	if (is_person_watching()) {
+		demo_run();
+		run_quick_tests();
+	} else {
+		run_tests();
+		run_commands();
+	}
 	if (options.exit)
 		shell_exit();
 	shell_run();

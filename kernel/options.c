@@ -72,6 +72,7 @@ static const char *set_test(struct options *out, const char *value)
 
 	if (value && !*value)
 		return missing;
+	out->test_given = true;
 	return set_text(out->test, sizeof(out->test), value, missing);
 }
 

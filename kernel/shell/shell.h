@@ -21,10 +21,10 @@ struct shell_command {
 };
 
 /* Define a command; linking it puts it in the table. Bad arguments are worth a line, no fault. */
-#define SHELL_COMMAND(name_, usage_, help_)                                                   \
-	static bool shell_command_##name_(int argc, char **argv);                              \
-	static const struct shell_command shell_entry_##name_ SECTION("shell_commands")        \
-		ALIGNED(8) = { #name_, usage_, help_, shell_command_##name_ };                 \
+#define SHELL_COMMAND(name_, usage_, help_)                                             \
+	static bool shell_command_##name_(int argc, char **argv);                       \
+	static const struct shell_command shell_entry_##name_ SECTION("shell_commands") \
+		ALIGNED(8) = { #name_, usage_, help_, shell_command_##name_ };          \
 	static bool shell_command_##name_(int argc, char **argv)
 
 /*

@@ -180,6 +180,18 @@ static bool select_glob(const char *pattern, size_t length)
 	return found;
 }
 
+/* Take out what one glob names. Returns false if nothing of that was selected. */
+static bool unselect_glob(const char *pattern, size_t length)
+{
+	size_t kept = 0, before = selected_count;
+
+	for (size_t i = 0; i < selected_count; i++)
+		if (!is_asked_for(selected[i], pattern, length))
+			selected[kept++] = selected[i];
+	selected_count = kept;
+	return kept < before;
+}
+
 /* Select what the comma-separated globs ask for. Returns how many of them ask for nothing. */
 static unsigned select_globs(const char *globs)
 {
@@ -190,7 +202,8 @@ static unsigned select_globs(const char *globs)
 		const char *comma = strchr(globs, ',');
 		size_t length = comma ? (size_t)(comma - globs) : strlen(globs);
 
-		if (!select_glob(globs, length)) {
+		if (!(*globs == '-' ? unselect_glob(globs + 1, length - 1)
+				    : select_glob(globs, length))) {
 			printk("# no test matches \"%.*s\"\n", (int)length, globs);
 			unmatched++;
 		}

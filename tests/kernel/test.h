@@ -29,11 +29,10 @@ struct test {
 /* One that only its full name selects, not a glob: it is meant to fail, and tests the runner. */
 #define TEST_HIDDEN(suite_, name_) TEST_DEFINE_(suite_, name_, true)
 
-#define TEST_DEFINE_(suite_, name_, hidden_)                                                  \
-	static void test_##suite_##_##name_(void);                                             \
-	static const struct test test_entry_##suite_##_##name_ SECTION("test_entries")         \
-		ALIGNED(8) = { #suite_,  #name_,   test_##suite_##_##name_,                    \
-			       __FILE__, __LINE__, hidden_ };                                  \
+#define TEST_DEFINE_(suite_, name_, hidden_)                                                    \
+	static void test_##suite_##_##name_(void);                                              \
+	static const struct test test_entry_##suite_##_##name_ SECTION("test_entries") ALIGNED( \
+		8) = { #suite_, #name_, test_##suite_##_##name_, __FILE__, __LINE__, hidden_ }; \
 	static void test_##suite_##_##name_(void)
 
 /* The check itself: counts it, prints a `# file:line: ...` diagnostic when it fails. */
@@ -42,31 +41,31 @@ bool test_check(bool ok, const char *file, int line, const char *expr, uint64_t 
 
 #define EXPECT(cond) test_check(!!(cond), __FILE__, __LINE__, #cond, 0, 0)
 /* Compares as unsigned 64-bit numbers, so that signed constants need no suffix. */
-#define EXPECT_OP(a, op, b)                                                                   \
-	({                                                                                     \
-		uint64_t a_ = (uint64_t)(a);                                                   \
-		uint64_t b_ = (uint64_t)(b);                                                   \
-		test_check(a_ op b_, __FILE__, __LINE__, #a " " #op " " #b, a_, b_);           \
+#define EXPECT_OP(a, op, b)                                                          \
+	({                                                                           \
+		uint64_t a_ = (uint64_t)(a);                                         \
+		uint64_t b_ = (uint64_t)(b);                                         \
+		test_check(a_ op b_, __FILE__, __LINE__, #a " " #op " " #b, a_, b_); \
 	})
 #define EXPECT_EQ(a, b) EXPECT_OP(a, ==, b)
 #define EXPECT_NE(a, b) EXPECT_OP(a, !=, b)
 #define EXPECT_LE(a, b) EXPECT_OP(a, <=, b)
-#define REQUIRE(cond)                                                                         \
-	do {                                                                                   \
-		if (!test_check(!!(cond), __FILE__, __LINE__, #cond, 0, 0))                    \
-			return;                                                                \
+#define REQUIRE(cond)                                                       \
+	do {                                                                \
+		if (!test_check(!!(cond), __FILE__, __LINE__, #cond, 0, 0)) \
+			return;                                             \
 	} while (0)
-#define REQUIRE_EQ(a, b)                                                                      \
-	do {                                                                                   \
-		if (!EXPECT_EQ(a, b))                                                          \
-			return;                                                                \
+#define REQUIRE_EQ(a, b)              \
+	do {                          \
+		if (!EXPECT_EQ(a, b)) \
+			return;       \
 	} while (0)
 
 /* Say why this test cannot run here, and leave it. It counts as skipped, not as passed. */
-#define TEST_SKIP(...)                                                                        \
-	do {                                                                                   \
-		test_skip(__VA_ARGS__);                                                        \
-		return;                                                                        \
+#define TEST_SKIP(...)                  \
+	do {                            \
+		test_skip(__VA_ARGS__); \
+		return;                 \
 	} while (0)
 void test_skip(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
@@ -77,16 +76,16 @@ void test_note(const char *fmt, ...) PRINTF_LIKE(1, 2);
  * Run statement; it must end in a failed ASSERT or a reported bug, and does not continue behind it.
  * (setjmp under the hood: locals changed in the statement are undefined afterwards.)
  */
-#define EXPECT_BUG(statement)                                                                 \
-	do {                                                                                   \
-		if (!__builtin_setjmp(test_bug_begin())) {                                     \
-			statement;                                                             \
-			test_bug_end();                                                        \
-			test_check(false, __FILE__, __LINE__, "bug: " #statement, 0, 0);       \
-		} else {                                                                       \
-			test_bug_end();                                                        \
-			test_check(true, __FILE__, __LINE__, #statement, 0, 0);                \
-		}                                                                              \
+#define EXPECT_BUG(statement)                                                            \
+	do {                                                                             \
+		if (!__builtin_setjmp(test_bug_begin())) {                               \
+			statement;                                                       \
+			test_bug_end();                                                  \
+			test_check(false, __FILE__, __LINE__, "bug: " #statement, 0, 0); \
+		} else {                                                                 \
+			test_bug_end();                                                  \
+			test_check(true, __FILE__, __LINE__, #statement, 0, 0);          \
+		}                                                                        \
 	} while (0)
 void **test_bug_begin(void);
 void test_bug_end(void);
@@ -104,9 +103,13 @@ struct test_result {
 
 /*
  * Run the tests whose "suite.name" or "suite" matches the glob (several, separated by commas; `*`
- * and `?`), print KTAP, and return the counts. A glob that matches nothing counts as one failure
- * and says so. Suites run in the order of their names, tests as they are written.
+ * and `?`; after a '-' it takes out what the ones before it have chosen), print KTAP, and return
+ * the counts. A glob that matches nothing counts as one failure and says so. Suites run in the
+ * order of their names, tests as they are written.
  */
 struct test_result test_run(const char *globs);
+
+/* What is worth a person's wait at every boot: without the suites that take their time. */
+#define TEST_QUICK "*,-sweep,-pt_x86_?,-pt_scrambled_?,-frame_span,-multiboot_bad,-family"
 
 #endif

@@ -35,6 +35,7 @@ TEST(options, defaults)
 	EXPECT(!o.exit);
 	EXPECT_EQ(o.seed, 1ul);
 	EXPECT(!strcmp(o.test, "*"));
+	EXPECT(!o.test_given);
 	EXPECT(!strcmp(o.run, ""));
 }
 
@@ -50,6 +51,7 @@ TEST(options, values)
 	EXPECT(o.exit);
 	EXPECT_EQ(o.seed, 16ul);
 	EXPECT(!strcmp(o.test, "pt.*,frame"));
+	EXPECT(o.test_given);
 	EXPECT(!strcmp(o.run, "pt 0; help"));
 	EXPECT_EQ(parse("la57=off").la57, LA57_OFF);
 	EXPECT_EQ(parse("la57=auto").la57, LA57_AUTO);
@@ -82,9 +84,24 @@ TEST(options, last_one_counts)
 TEST(options, wrong_words)
 {
 	static const char *const wrong[] = {
-		"unknown", "unknown=1", "la57",	    "la57=",  "la57=maybe", "fork=both",
-		"fork",	   "exit=1",	"seed",	    "seed=",  "seed=x",	    "seed=-1",
-		"test",	   "test=",	"run",	    "=",      "=1",	    "LA57=on",
+		"unknown",
+		"unknown=1",
+		"la57",
+		"la57=",
+		"la57=maybe",
+		"fork=both",
+		"fork",
+		"exit=1",
+		"seed",
+		"seed=",
+		"seed=x",
+		"seed=-1",
+		"test",
+		"test=",
+		"run",
+		"=",
+		"=1",
+		"LA57=on",
 		"seed=18446744073709551616",
 	};
 
