@@ -50,7 +50,7 @@ static const void *map(pa_t pa, uint64_t bytes)
 
 	if (!pa.value || pa.value >= limit || bytes > limit - pa.value)
 		return NULL;
-	return (const void *)kspace_map_readonly(pa, bytes);
+	return (const void *)kspace_map_memory(pa, bytes, false);
 }
 
 static void unmap(const void *ptr)

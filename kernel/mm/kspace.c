@@ -2,10 +2,12 @@
  * The kernel's address space. See kspace.h for what holds, arch/layout.h for the map.
  */
 #include <lib/printk.h>
+#include <lib/rwlock.h>
 #include <mm/flush.h>
 #include <mm/kspace.h>
 
 struct space kernel_space;
+static struct rwlock kspace_lock = RWLOCK_INIT(LOCK_KSPACE); /* of its areas and their entries */
 static struct family kernel_family;
 pa_t zero_page;
 
@@ -106,7 +108,12 @@ static int kspace_map_frames(va_t va, uint64_t bytes, struct area *area)
 /* An area of the dynamic range with a gap below and above it. */
 static struct area *kspace_add_area(uint64_t bytes, enum area_kind kind, pa_t pa)
 {
-	struct area model = { .kind = kind, .rights = PT_R | PT_W, .pa = pa, .flags = AREA_NOFORK };
+	struct area model = {
+		.kind = kind,
+		.rights = PT_R | PT_W,
+		.pa = pa,
+		.flags = AREA_NOFORK | AREA_SHARED, /* never copied on write: it is every space's */
+	};
 	struct area *area;
 
 	model.start = space_find_gap(&kernel_space, bytes + 2 * PAGE_SIZE, PAGE_SIZE, DYNAMIC_BASE,
@@ -118,57 +125,7 @@ static struct area *kspace_add_area(uint64_t bytes, enum area_kind kind, pa_t pa
 	return area;
 }
 
-va_t kspace_alloc(uint64_t bytes)
-{
-	struct area *area;
-	va_t va;
-
-	bytes = ALIGN_UP(bytes, PAGE_SIZE);
-	area = kspace_add_area(bytes, AREA_ANON, PA(0));
-	if (!area)
-		return 0;
-	va = area->start;
-	if (kspace_map_frames(va, bytes, area)) {
-		kspace_free(va);
-		return 0;
-	}
-	kspace_sync(va, va + bytes - 1);
-	return va;
-}
-
-static va_t kspace_map_window(pa_t pa, uint64_t bytes, pt_attr_t attr)
-{
-	uint64_t offset = pa.value & (PAGE_SIZE - 1);
-	struct area *area;
-	int err;
-
-	bytes = ALIGN_UP(bytes + offset, PAGE_SIZE);
-	area = kspace_add_area(bytes, AREA_DEVICE, PA(pa.value - offset));
-	if (!area)
-		return 0;
-	area->rights = attr & PT_RWX;
-	err = pt_map(&kernel_space.root, area->start, area->pa, bytes,
-		     attr | PT_GLOBAL | PT_DEVMAP | PT_YOUNG, NULL);
-	if (err) {
-		area_remove(&kernel_space, area);
-		return 0;
-	}
-	area_account(area, MAPPED_DEVICE, bytes >> PAGE_SHIFT);
-	kspace_sync(area->start, area->end - 1);
-	return area->start + offset;
-}
-
-va_t kspace_map_device(pa_t pa, uint64_t bytes)
-{
-	return kspace_map_window(pa, bytes, PT_R | PT_W | PT_UC | PT_DIRTY);
-}
-
-va_t kspace_map_readonly(pa_t pa, uint64_t bytes)
-{
-	return kspace_map_window(pa, bytes, PT_R);
-}
-
-void kspace_free(va_t va)
+static void kspace_remove(va_t va)
 {
 	struct area *area = space_find_area(&kernel_space, va);
 	struct pt_batch batch;
@@ -180,6 +137,80 @@ void kspace_free(va_t va)
 	ASSERT_EQ(err, 0);
 	flush_end(&batch);
 	area_remove(&kernel_space, area);
+}
+
+static va_t kspace_alloc_locked(uint64_t bytes)
+{
+	struct area *area = kspace_add_area(bytes, AREA_ANON, PA(0));
+	va_t va;
+
+	if (!area)
+		return 0;
+	va = area->start;
+	if (kspace_map_frames(va, bytes, area)) {
+		kspace_remove(va);
+		return 0;
+	}
+	kspace_sync(va, va + bytes - 1);
+	return va;
+}
+
+va_t kspace_alloc(uint64_t bytes)
+{
+	va_t va;
+
+	rw_write_lock(&kspace_lock);
+	va = kspace_alloc_locked(ALIGN_UP(bytes, PAGE_SIZE));
+	rw_write_unlock(&kspace_lock);
+	return va;
+}
+
+static va_t kspace_map_locked(pa_t pa, uint64_t bytes, pt_attr_t attr)
+{
+	struct area *area = kspace_add_area(bytes, AREA_DEVICE, pa);
+	int err;
+
+	if (!area)
+		return 0;
+	area->rights = attr & PT_RWX;
+	err = pt_map(&kernel_space.root, area->start, pa, bytes,
+		     attr | PT_GLOBAL | PT_DEVMAP | PT_YOUNG, NULL);
+	if (err) {
+		area_remove(&kernel_space, area);
+		return 0;
+	}
+	area_account(area, MAPPED_DEVICE, bytes >> PAGE_SHIFT);
+	kspace_sync(area->start, area->end - 1);
+	return area->start;
+}
+
+/* Of whole pages around [pa, pa + bytes). */
+static va_t kspace_map_window(pa_t pa, uint64_t bytes, pt_attr_t attr)
+{
+	uint64_t offset = pa.value & (PAGE_SIZE - 1);
+	va_t va;
+
+	rw_write_lock(&kspace_lock);
+	va = kspace_map_locked(PA(pa.value - offset), ALIGN_UP(bytes + offset, PAGE_SIZE), attr);
+	rw_write_unlock(&kspace_lock);
+	return va ? va + offset : 0;
+}
+
+va_t kspace_map_device(pa_t pa, uint64_t bytes)
+{
+	return kspace_map_window(pa, bytes, PT_R | PT_W | PT_UC | PT_DIRTY);
+}
+
+va_t kspace_map_memory(pa_t pa, uint64_t bytes, bool writable)
+{
+	return kspace_map_window(pa, bytes, writable ? PT_R | PT_W | PT_DIRTY : PT_R);
+}
+
+void kspace_free(va_t va)
+{
+	rw_write_lock(&kspace_lock);
+	kspace_remove(va);
+	rw_write_unlock(&kspace_lock);
 }
 
 /* ---- Reports and the self-check. ---- */

@@ -5,7 +5,7 @@
  * other space's top table, and the tables below them are never freed (root.keep_level), so a new
  * entry reaches all spaces by kspace_sync and an old one never changes.
  *
- * Locking: one operation on the kernel space at a time. Talks to: space, frame, arch/mmu,
+ * Locking: a lock of its own for the dynamic range; callers may sleep. Talks to: space, frame, arch/mmu,
  * boot_info.
  */
 #ifndef MM_KSPACE_H
@@ -40,10 +40,10 @@ void kspace_sync(va_t start, va_t last);
 /* A device window: uncached, not executable. 0 if there is no room; unmapped by kspace_free. */
 va_t kspace_map_device(pa_t pa, uint64_t bytes);
 
-/* A window on memory that firmware owns and the direct map may not reach: cached, read only. 0
- * and kspace_free as above. The addresses must exist (arch_mmu.pa_bits); what is there is
- * anybody's guess. */
-va_t kspace_map_readonly(pa_t pa, uint64_t bytes);
+/* A window on memory that is not the allocator's and that the direct map may not reach: cached,
+ * not executable. 0 and kspace_free as above. The addresses must exist (arch_mmu.pa_bits); what is
+ * there is anybody's guess. */
+va_t kspace_map_memory(pa_t pa, uint64_t bytes, bool writable);
 
 /* Zeroed memory of whole pages in the dynamic range, with an unmapped page below and above it, as
  * stacks want it. 0: no memory. */
