@@ -21,6 +21,13 @@
 void printk(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void vprintk(const char *fmt, __builtin_va_list args) PRINTF_LIKE(1, 0);
 
+/*
+ * Keep several calls of printk together: nobody else prints between begin and end, and interrupts
+ * are disabled. They nest. printk_end takes what printk_begin returned.
+ */
+uint64_t printk_begin(void);
+void printk_end(uint64_t flags);
+
 /* Where printk's text goes from this moment on. Before the first call it is dropped. */
 void printk_set_console(void (*write)(const char *text, size_t length));
 
@@ -30,8 +37,7 @@ void printk_set_console(void (*write)(const char *text, size_t length));
  * Returns the length the whole text would have had, as C's snprintf does.
  */
 int ksnprintf(char *buf, size_t size, const char *fmt, ...) PRINTF_LIKE(3, 4);
-int kvsnprintf(char *buf, size_t size, const char *fmt, __builtin_va_list args)
-	PRINTF_LIKE(3, 0);
+int kvsnprintf(char *buf, size_t size, const char *fmt, __builtin_va_list args) PRINTF_LIKE(3, 0);
 
 /*
  * Stop: print the reason, file:line, a back trace with function names, then
@@ -44,21 +50,29 @@ void panic_at(const char *file, int line, const char *fmt, ...) PRINTF_LIKE(3, 4
 void bail_out(const char *reason) NORETURN;
 
 /*
+ * The beginning of every report of an end: from here on this CPU is the only one that runs, and
+ * what it prints goes through. Returns false if it had begun before, and met another one on its way.
+ */
+bool panic_begin(void);
+/* Stops all other CPUs. Set by arch once there are others. */
+extern void (*panic_stop_others)(void);
+
+/*
  * Our own invariants, never for input. A test may expect one to fire (tests/kernel/test.h,
  * EXPECT_BUG); otherwise it is a panic that prints the expression and file:line.
  */
-void assert_failed(const char *file, int line, const char *expr, uint64_t left, uint64_t right)
-	NORETURN;
+void assert_failed(const char *file, int line, const char *expr, uint64_t left,
+		   uint64_t right) NORETURN;
 /* Asked first by assert_failed; does not return if the bug was expected. Set by main for tests. */
 extern void (*assert_hook)(const char *file, int line, const char *expr);
 #define ASSERT(cond) ((cond) ? (void)0 : assert_failed(__FILE__, __LINE__, #cond, 0, 0))
-#define ASSERT_OP(a, op, b)                                                                   \
-	do {                                                                                   \
-		__typeof__(a) a_ = (a);                                                        \
-		__typeof__(b) b_ = (b);                                                        \
-		if (!(a_ op b_))                                                               \
-			assert_failed(__FILE__, __LINE__, #a " " #op " " #b, (uint64_t)a_,     \
-				      (uint64_t)b_);                                           \
+#define ASSERT_OP(a, op, b)                                                                \
+	do {                                                                               \
+		__typeof__(a) a_ = (a);                                                    \
+		__typeof__(b) b_ = (b);                                                    \
+		if (!(a_ op b_))                                                           \
+			assert_failed(__FILE__, __LINE__, #a " " #op " " #b, (uint64_t)a_, \
+				      (uint64_t)b_);                                       \
 	} while (0)
 #define ASSERT_EQ(a, b) ASSERT_OP(a, ==, b)
 

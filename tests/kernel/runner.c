@@ -43,6 +43,7 @@ static struct {
 
 void test_note(const char *fmt, ...)
 {
+	uint64_t flags = printk_begin();
 	__builtin_va_list args;
 
 	__builtin_va_start(args, fmt);
@@ -50,6 +51,7 @@ void test_note(const char *fmt, ...)
 	vprintk(fmt, args);
 	printk("\n");
 	__builtin_va_end(args);
+	printk_end(flags);
 }
 
 bool test_check(bool ok, const char *file, int line, const char *expr, uint64_t left,
