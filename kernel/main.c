@@ -6,6 +6,7 @@
 #include <arch/cpu.h>
 #include <arch/image.h>
 #include <arch/mmu.h>
+#include <arch/smp.h>
 #include <arch/trap.h>
 #include <boot_info.h>
 #include <dev/fw_cfg.h>
@@ -18,6 +19,7 @@
 #include <mm/share.h>
 #include <mm/show.h>
 #include <options.h>
+#include <proc/cpus.h>
 #include <shell/demo.h>
 #include <shell/digest.h>
 #include <shell/shell.h>
@@ -52,6 +54,7 @@ static void read_boot_info(pa_t info)
 	    memmap_mark(&boot_info.memmap, image, (uint64_t)(image_end - image_start),
 			MEMMAP_RESERVED, pa_limit))
 		panic("boot information: %s", reason);
+	smp_reserve_trampoline(&boot_info.memmap, pa_limit);
 	printk("boot information: %s; %lu MiB usable, %u odd ranges dropped\n", reason,
 	       memmap_bytes(&boot_info.memmap, MEMMAP_USABLE) >> 20,
 	       boot_info.memmap.dropped_count);
@@ -151,6 +154,7 @@ void kernel_main(uint32_t magic, uint64_t info_pa)
 	read_boot_info(PA(info_pa));
 	start_memory();
 	read_options();
+	cpus_init();
 	if (is_person_watching()) {
 		demo_run();
 		run_quick_tests();

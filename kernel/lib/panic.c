@@ -1,7 +1,8 @@
 /*
  * The end: panic, and the failed ASSERTs that lead to it.
  *
- * Invariant: a panic that meets a second panic on its way out still leaves through debug-exit.
+ * Invariant: a panic that meets a second panic on its way out still leaves through debug-exit; of
+ * several CPUs that panic the first one is heard.
  * Locking: none. Talks to: arch (back trace), dev/debug_exit.
  */
 #include <arch/backtrace.h>
@@ -9,6 +10,7 @@
 #include <dev/debug_exit.h>
 #include <lib/printk.h>
 
+void (*panic_stop_others)(void);
 void (*assert_hook)(const char *file, int line, const char *expr);
 
 void bail_out(const char *reason)
@@ -18,18 +20,40 @@ void bail_out(const char *reason)
 	debug_exit(DEBUG_EXIT_PANIC);
 }
 
+/* Another CPU is at it: stay out of its way until it stops this one. */
+static NORETURN void stop_here(void)
+{
+	for (;;)
+		arch_halt();
+}
+
+bool panic_begin(void)
+{
+	static unsigned owner; /* 1 + number of the CPU */
+	unsigned nobody = 0, me = cpu_index() + 1;
+
+	arch_irq_disable();
+	if (!__atomic_compare_exchange_n(&owner, &nobody, me, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_SEQ_CST)) {
+		if (nobody != me)
+			stop_here();
+		return false;
+	}
+	if (panic_stop_others)
+		panic_stop_others();
+	return true;
+}
+
 void panic_at(const char *file, int line, const char *fmt, ...)
 {
-	static unsigned depth;
 	char reason[200];
 	__builtin_va_list args;
 
-	arch_irq_disable();
 	__builtin_va_start(args, fmt);
 	kvsnprintf(reason, sizeof(reason), fmt, args);
 	__builtin_va_end(args);
 
-	if (__atomic_fetch_add(&depth, 1, __ATOMIC_RELAXED))
+	if (!panic_begin())
 		bail_out(reason);
 	printk("\npanic: %s\n  at %s:%d\n", reason, file, line);
 	backtrace_print_here();

@@ -13,6 +13,8 @@
 
 /* Let another thread run if one should and the caller may be preempted; else do nothing. */
 void preempt_schedule(void);
+/* The same at the end of an interrupt: interrupts are disabled, nothing else stands against it. */
+void preempt_schedule_irq(void);
 /* Let every other thread of this CPU that is ready run first. The caller may sleep. */
 void preempt_yield(void);
 

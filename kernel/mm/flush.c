@@ -1,8 +1,10 @@
 /*
- * Flush batches on one CPU. Invariant: a frame in the batch keeps the edge that its entry had,
+ * Flush batches: a space's on this CPU, the kernel's on all. Invariant: a frame in the batch keeps the edge that its entry had,
  * so that nobody can be handed it before the flush. See flush.h for the protocol.
  */
 #include <arch/mmu.h>
+#include <arch/smp.h>
+#include <lib/preempt.h>
 #include <lib/printk.h>
 #include <mm/flush.h>
 #include <mm/grace.h>
@@ -62,6 +64,28 @@ static void flush_let_go(struct pt_batch *b, unsigned i)
 		frame_put_span(f, b->frame[i].order);
 }
 
+void flush_ipi(void)
+{
+	arch_tlb_flush_all();
+}
+
+static void flush_here(void *unused)
+{
+	(void)unused;
+	arch_tlb_flush_all();
+}
+
+/* The kernel's addresses are every CPU's. */
+static void flush_others(void)
+{
+	struct cpu_set others;
+
+	preempt_disable();
+	cpu_set_others(&others);
+	cpu_call(&others, flush_here, NULL, true);
+	preempt_enable();
+}
+
 void flush_now(struct pt_batch *b)
 {
 	ASSERT_EQ(b->magic, FLUSH_MAGIC);
@@ -71,6 +95,8 @@ void flush_now(struct pt_batch *b)
 		arch_tlb_flush_all();
 	if (b->pending || b->tables)
 		FLUSH_COUNT(rounds, 1);
+	if ((b->pending || b->tables) && !b->space && cpu_count() > 1)
+		flush_others();
 	if (b->tables)
 		grace_wait();
 	for (unsigned i = 0; i < b->frame_count; i++)

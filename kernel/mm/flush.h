@@ -59,6 +59,9 @@ void flush_add_table(struct pt_batch *b, struct frame *f);
 /* Give up one edge of a table that others may have edges to, after the flush (share_drop_table). */
 void flush_add_shared_table(struct pt_batch *b, pt_t table);
 
+/* What other CPUs interrupt this one for (VECTOR_FLUSH): drop its translations. */
+void flush_ipi(void);
+
 /* Flush what is pending and give the frames back; the batch can go on. */
 void flush_now(struct pt_batch *b);
 

@@ -5,8 +5,8 @@
 # HOST_CC_<variant> and HOST_FLAGS_<variant>.
 #
 # What runs here, the whole rule: all of kernel/mm, kernel/lib and tests/kernel that does not
-# include <arch/trap.h> (which is to say that it needs a CPU), less HOST_SKIP, plus HOST_EXTRA and
-# tests/host. The headers in tests/host/include come before the CPU's own and replace them by name.
+# include <arch/trap.h> or threads (which is to say that it needs a CPU), less HOST_SKIP, plus
+# HOST_EXTRA and tests/host. The headers in tests/host/include come before the CPU's own and replace them by name.
 
 BUILD ?= build
 
@@ -47,7 +47,7 @@ HOST_SKIP := kernel/mm/kspace_boot.c kernel/lib/string.c kernel/lib/panic.c kern
 HOST_EXTRA := kernel/arch/x86_64/multiboot.c kernel/options.c kernel/dev/madt.c
 HOST_EXTRA += boot/cmdline.c
 HOST_FOUND := $(sort $(wildcard kernel/mm/*.c kernel/lib/*.c tests/kernel/*.c))
-HOST_NEEDS_CPU := $(shell grep -l 'include <arch/trap.h>' $(HOST_FOUND))
+HOST_NEEDS_CPU := $(shell grep -lE 'include <(arch/trap|proc/|tests/kernel/workers)' $(HOST_FOUND))
 HOST_SRCS := $(filter-out $(HOST_SKIP) $(HOST_NEEDS_CPU),$(HOST_FOUND)) $(wildcard $(HOST_EXTRA)) \
 	$(sort $(wildcard tests/host/*.c))
 

@@ -10,6 +10,7 @@
 #define USER_SS 0x23
 #define USER_CS 0x2b
 #define TRAP_RETURN 0x81
+#define RFLAGS_IF 0x200
 
 	.text
 
@@ -75,10 +76,15 @@ access_jump:
  * void access_enter_user(const struct user_entry *e)
  *
  * Go to e->rip in ring 3 with RDI and RAX set and no stack. The trap that ends it pushes its frame
- * right below this function's caller, like a call. Interrupts stay off: nobody may come between.
+ * right below this function's caller, like a call. Interrupts are in ring 3 as they were here; on the
+ * way there they are off: nobody may come between.
  */
 	.globl access_enter_user
 access_enter_user:
+	pushfq
+	pop %r8
+	and $RFLAGS_IF, %r8d
+	or $2, %r8d /* the bit that is always one */
 	cli
 	mov ENTRY_RSP0(%rdi), %rcx
 	mov %rsp, %rdx
@@ -86,7 +92,7 @@ access_enter_user:
 	mov %rdx, (%rcx)
 	push $USER_SS
 	push $0
-	push $2 /* RFLAGS: the bit that is always one */
+	push %r8
 	push $USER_CS
 	push ENTRY_RIP(%rdi)
 	mov ENTRY_RAX(%rdi), %rax

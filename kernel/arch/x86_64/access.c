@@ -2,7 +2,7 @@
  * Expected traps and single accesses, see arch/trap.h.
  *
  * Invariant: whoever is caught goes on at the innermost catch whose stack is still alive.
- * Locking: none; catches are the calling CPU's own. Talks to: access.S, trap.c.
+ * Locking: none; catches are the calling thread's own. Talks to: access.S, trap.c.
  */
 #include <lib/printk.h>
 #include <lib/string.h>
@@ -32,41 +32,47 @@ extern const uint8_t user_stub[], user_stub_read[], user_stub_write[], user_stub
  * Forget catches that were jumped out of (by a test that expected a bug): code that runs at `sp`
  * cannot be inside them.
  */
-static void drop_dead_catches(struct cpu *cpu, uint64_t sp)
+static void drop_dead_catches(struct trap_catches *c, uint64_t sp)
 {
-	while (cpu->catch_count && cpu->catch[cpu->catch_count - 1].rsp <= sp)
-		cpu->catch_count--;
+	while (c->count && c->catch[c->count - 1].rsp <= sp)
+		c->count--;
 }
 
 struct trap_catch *trap_catch_innermost(uint64_t sp)
 {
-	struct cpu *cpu = this_cpu();
+	struct trap_catches *c = this_cpu()->catches;
 
-	drop_dead_catches(cpu, sp);
-	return cpu->catch_count ? &cpu->catch[cpu->catch_count - 1] : NULL;
+	drop_dead_catches(c, sp);
+	if (!c->count || c->catch[c->count - 1].irq_depth != cpu_local()->irq_depth)
+		return NULL;
+	return &c->catch[c->count - 1];
 }
 
 struct trap_catch *trap_catch_push(uint64_t sp, bool raw, bool barrier)
 {
-	struct cpu *cpu = this_cpu();
+	struct trap_catches *c = this_cpu()->catches;
 
-	drop_dead_catches(cpu, sp);
-	if (cpu->catch_count == TRAP_CATCH_MAX)
+	drop_dead_catches(c, sp);
+	if (c->count == TRAP_CATCH_MAX)
 		panic("traps are expected %u deep", TRAP_CATCH_MAX);
 
-	struct trap_catch *c = &cpu->catch[cpu->catch_count++];
+	struct trap_catch *catch = &c->catch[c->count];
 
-	c->rsp = sp;
-	c->raw = raw;
-	c->barrier = barrier;
-	return c;
+	*catch = (struct trap_catch){
+		.rsp = sp,
+		.raw = raw,
+		.barrier = barrier,
+		.irq_depth = cpu_local()->irq_depth,
+	};
+	c->count++;
+	return catch;
 }
 
-void trap_catch_pop(struct trap_catch *c)
+void trap_catch_pop(struct trap_catch *catch)
 {
-	struct cpu *cpu = this_cpu();
+	struct trap_catches *c = this_cpu()->catches;
 
-	cpu->catch_count = (unsigned)(c - cpu->catch);
+	c->count = (unsigned)(catch - c->catch);
 }
 
 void trap_catch_hit(struct trap_catch *c, const struct trap_frame *f, va_t va)

@@ -39,7 +39,11 @@ static struct gate idt[256] ALIGNED(4096);
 unsigned cpu_online_count = 1;
 
 static struct context boot_context;
-static struct cpu boot_cpu = { .local.context = &boot_context };
+static struct arch_thread boot_thread;
+static struct cpu boot_cpu = {
+	.local = { .context = &boot_context, .thread = &boot_thread },
+	.catches = &boot_thread.catches,
+};
 static struct ist_stack boot_ist_stack[IST_COUNT];
 
 static void idt_set_gate(unsigned vector, uint8_t ist, uint8_t type)
@@ -80,11 +84,11 @@ static void fill_gdt(struct cpu *cpu)
 	cpu->gdt[TSS_SELECTOR / 8 + 1] = base >> 32;
 }
 
-static void fill_tss(struct cpu *cpu, struct ist_stack *stack)
+static void fill_tss(struct cpu *cpu, const uint64_t ist_top[IST_COUNT])
 {
 	cpu->tss = (struct tss){ .io_map = sizeof(cpu->tss) }; /* no port for ring 3 */
 	for (unsigned i = 0; i < IST_COUNT; i++)
-		cpu->tss.ist[i] = (uint64_t)(&stack[i].bytes + 1);
+		cpu->tss.ist[i] = ist_top[i];
 }
 
 /* Make the segment registers follow the new GDT; a load of FS and GS clears their bases. */
@@ -105,14 +109,14 @@ static void reload_segments(void)
 			 : "rax", "memory");
 }
 
-void cpu_load_descriptors(struct cpu *cpu, struct ist_stack *stack)
+void cpu_load_descriptors(struct cpu *cpu, const uint64_t ist_top[IST_COUNT])
 {
 	struct table_register gdtr = { sizeof(cpu->gdt) - 1, (uint64_t)cpu->gdt };
 	struct table_register idtr = { sizeof(idt) - 1, (uint64_t)idt };
 
 	cpu->local.self = &cpu->local;
 	fill_gdt(cpu);
-	fill_tss(cpu, stack);
+	fill_tss(cpu, ist_top);
 	__asm__ volatile("lgdt %0" : : "m"(gdtr));
 	reload_segments();
 	__asm__ volatile("ltr %0" : : "r"((uint16_t)TSS_SELECTOR) : "memory");
@@ -123,8 +127,12 @@ void cpu_load_descriptors(struct cpu *cpu, struct ist_stack *stack)
 
 void cpu_init_boot(void)
 {
+	uint64_t ist_top[IST_COUNT];
+
 	idt_init();
-	cpu_load_descriptors(&boot_cpu, boot_ist_stack);
+	for (unsigned i = 0; i < IST_COUNT; i++)
+		ist_top[i] = (uint64_t)(&boot_ist_stack[i].bytes + 1);
+	cpu_load_descriptors(&boot_cpu, ist_top);
 }
 
 const void *cpu_guard_page(unsigned i)

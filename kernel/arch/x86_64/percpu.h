@@ -8,7 +8,7 @@
 #define PERCPU_H
 
 #include <arch/cpu.h>
-#include <arch/trap.h>
+#include <arch/thread.h>
 
 #define IST_DOUBLE_FAULT 1
 #define IST_NMI 2
@@ -35,22 +35,10 @@ struct PACKED tss {
 };
 _Static_assert(sizeof(struct tss) == 104, "by the manual");
 
-/*
- * Somebody who wants to know of the next trap: expect_fault, arch_access. A barrier is nobody:
- * behind it works code whose traps are bugs.
- */
-struct trap_catch {
-	uint64_t rsp; /* where trap_catch_abandon goes on; traps inside happen below it */
-	bool raw, barrier;
-	struct trap_info info; /* of the trap that was caught, with the RAX it left */
-	uint64_t rax;
-};
-#define TRAP_CATCH_MAX 8
-
 struct cpu {
 	struct cpu_local local; /* what everybody may know; GS base points at it */
-	unsigned catch_count;
-	struct trap_catch catch[TRAP_CATCH_MAX]; /* the innermost comes last */
+	struct trap_catches *catches; /* of what runs */
+	struct trap_catches own_stack_catches; /* of NMI, double fault and machine check */
 	uint64_t gdt[GDT_ENTRIES];
 	struct tss tss;
 };
@@ -61,13 +49,13 @@ ALWAYS_INLINE struct cpu *this_cpu(void)
 	return (struct cpu *)cpu_local();
 }
 
-/* One stack with an unmapped page below it. */
+/* One stack of the image with an unmapped page below it. */
 struct ALIGNED(4096) ist_stack {
 	uint8_t guard[4096];
 	uint8_t bytes[IST_STACK_BYTES];
 };
 
-/* Load the calling CPU's descriptors from `cpu`; its IST stacks are stack[0 ... IST_COUNT - 1]. */
-void cpu_load_descriptors(struct cpu *cpu, struct ist_stack *stack);
+/* Load the calling CPU's descriptors from `cpu`; its stacks for NMI and the like end at ist_top. */
+void cpu_load_descriptors(struct cpu *cpu, const uint64_t ist_top[IST_COUNT]);
 
 #endif

@@ -77,11 +77,10 @@ static void print_walk(va_t va)
 
 void trap_report_and_die(const struct trap_frame *f)
 {
-	static unsigned depth;
 	bool has_address = f->vector == TRAP_PF || f->vector == TRAP_DF;
 	va_t va = arch_read_cr2();
 
-	if (__atomic_fetch_add(&depth, 1, __ATOMIC_RELAXED)) {
+	if (!panic_begin()) {
 		printk("\ntrap %lu at %#lx inside the report of a trap\n", f->vector, f->rip);
 		bail_out(name_of(f->vector));
 	}

@@ -17,6 +17,7 @@
 #define RFLAGS_AC (1u << 18)
 
 #define CR0_WP (1u << 16)
+#define CR4_PAE (1u << 5)
 #define CR4_PGE (1u << 7)
 #define CR4_UMIP (1u << 11)
 #define CR4_LA57 (1u << 12)
@@ -82,6 +83,12 @@ ALWAYS_INLINE void arch_pause(void)
 ALWAYS_INLINE void arch_halt(void)
 {
 	__asm__ volatile("hlt" : : : "memory");
+}
+
+/* The same, after enabling interrupts, so that none can come in between. */
+ALWAYS_INLINE void arch_irq_enable_and_halt(void)
+{
+	__asm__ volatile("sti; hlt" : : : "memory");
 }
 
 ALWAYS_INLINE uint64_t arch_read_tsc(void)

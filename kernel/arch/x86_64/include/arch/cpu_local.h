@@ -5,7 +5,7 @@
  * GS base points at it in supervisor mode; it is the beginning of struct cpu, which is arch's own
  * (percpu.h). Threads never change their CPU, so what is read here stays true for the reader.
  *
- * Locking: a CPU writes only its own, need_resched apart.
+ * Locking: a CPU writes only its own.
  */
 #ifndef ARCH_CPU_LOCAL_H
 #define ARCH_CPU_LOCAL_H
@@ -20,7 +20,7 @@ struct cpu_local {
 	uint32_t index;             /* 0 ... CPU_MAX - 1 */
 	uint32_t preempt_count;     /* > 0: this CPU keeps the thread it runs */
 	uint32_t irq_depth;         /* > 0: inside an interrupt handler */
-	uint32_t need_resched;      /* another thread should run; set by other CPUs, too */
+	uint32_t need_resched;      /* another thread should run */
 	struct context *context;    /* of the code that runs: lib/context.h */
 	struct arch_thread *thread; /* the same, arch's part */
 };

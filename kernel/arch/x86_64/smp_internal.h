@@ -1,0 +1,17 @@
+/*
+ * What the files about many CPUs share.
+ *
+ *   smp_start.c   bringing them up
+ *   smp.c         cross-calls
+ *   smp_stop.c    stopping them
+ */
+#ifndef SMP_INTERNAL_H
+#define SMP_INTERNAL_H
+
+#include <arch/smp.h>
+
+void smp_set_apic_id(unsigned cpu, uint8_t id);
+void smp_init_vectors(void);
+void smp_init_stop(void);
+
+#endif

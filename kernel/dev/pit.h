@@ -1,0 +1,19 @@
+/*
+ * The PC's programmable interval timer, channel 2: a known stretch of time to measure other clocks by.
+ *
+ * Locking: boot only. Talks to: arch (port I/O).
+ */
+#ifndef DEV_PIT_H
+#define DEV_PIT_H
+
+#include <lib/compiler.h>
+
+#define PIT_HZ 1193182u
+#define PIT_STEPS_MAX 0xffffu
+
+/* Start counting `steps` (1 ... PIT_STEPS_MAX) of 1/PIT_HZ seconds. Raises no interrupt. */
+void pit_start(unsigned steps);
+/* Have they all been counted? */
+bool pit_is_done(void);
+
+#endif
