@@ -18,6 +18,7 @@
 #define PT_PT_H
 
 #include "pt_meta.h"
+#include "pt_root.h"
 #include "pt_types.h"
 
 #include PT_FORMAT_HEADER
@@ -250,24 +251,6 @@ PT_INLINE ptv_t ptp_change(ptp_t p, ptv_t v)
 /* ---- Roots. ---- */
 
 #define PT_RIGHTS (PT_RWX | PT_U)
-
-/* Counted by the library: tables by level, of all roots with this owner. Starts zeroed. */
-struct pt_owner {
-	uint64_t table_count[PT_LEVEL_MAX];
-};
-
-/*
- * Where a walk starts, and what it translates. A space has one for each half; several may share
- * a top table. There is no entry above the top table, so nobody can write through a root.
- */
-struct pt_root {
-	pt_t top;
-	va_t first, last;        /* addresses this root translates, both inclusive */
-	struct pt_owner *owner;  /* who pays for its tables */
-	pt_attr_t table_rights;  /* rights given to new tables: U on the user side, or not */
-	unsigned leaf_level_max; /* no leaf above this level, whatever the format offers */
-	unsigned keep_level;     /* tables at this level and above stay even when empty */
-};
 
 /* Does [start, last] lie inside the root, and is it in order? */
 PT_INLINE bool pt_root_covers(const struct pt_root *root, va_t start, va_t last)

@@ -8,39 +8,29 @@
  *           use(at.va, at.p, at.v);
  *   pt_iter_fini(&it);
  *
- * It remembers one table a level (the path to where it is), so going on costs a step in the same
- * table, not a walk from the root; a sparse table is crossed by its summary. Each table on the path
- * is held against being freed by PT_HOST_HOLD / PT_HOST_DROP, at most one a level: moving on drops
- * the old table and takes the new one inside next; fini drops the path.
+ * It remembers one table a level, the path to where it is, so going on costs a step in the same
+ * table, not a walk from the root; an empty or sparse table is crossed by its summary. Each table
+ * on the path is held against reuse by PT_HOST_HOLD / PT_HOST_DROP, at most one a level: moving
+ * on drops the old table and takes the new one inside the next call; fini drops the path. So the
+ * entry that a call returned is still an entry for the same address, readable and writable, until
+ * the next call, whatever others remove meanwhile. A table that was taken out of the tree under
+ * the iterator (PT_HOST_DEAD) is left at the next call, which goes on in the tree as it is then.
  *
- * Locking: readers may run beside anything (see pt.h). The entry returned stays valid until the
- * next call only if the host's hold says so.
+ * Locking: calls may run beside readers; beside others that remove tables only if the host's lock
+ * is held during the call (not between calls).
  */
 #ifndef PT_ITER_H
 #define PT_ITER_H
 
 #include "pt.h"
 
-#ifndef PT_HOST_HOLD /* (pt_t table): keep it from being freed until PT_HOST_DROP */
+#ifndef PT_HOST_HOLD /* (pt_t table): keep it from being reused until PT_HOST_DROP */
 #define PT_HOST_HOLD(table) ((void)(table))
 #define PT_HOST_DROP(table) ((void)(table))
 #endif
-
-struct pt_iter {
-	const struct pt_root *root;
-	va_t va, last;                  /* still to visit, inclusive */
-	bool done;                      /* va has passed last */
-	unsigned level;                 /* of the lowest table on the path */
-	pt_t path[PT_LEVEL_MAX];        /* by level; valid from `level` to the top */
-	pt_attr_t rights[PT_LEVEL_MAX]; /* that the tables above leave to the entries of path[i] */
-};
-
-struct pt_iter_at {
-	va_t va; /* first address of the range in the entry */
-	ptp_t p;
-	ptv_t v;
-	pt_attr_t rights; /* left by all tables above it */
-};
+#ifndef PT_HOST_DEAD /* (pt_t table): is it out of the tree? */
+#define PT_HOST_DEAD(table) ((void)(table), false)
+#endif
 
 /* Start before `start`, to stop at `end` (exclusive; 0 means 2^64). -ERANGE if the root does not
  * translate the range; then next says false at once. */
@@ -52,6 +42,7 @@ static inline int pt_iter_init(struct pt_iter *it, const struct pt_root *root, v
 				.va = start,
 				.last = end - 1,
 				.done = !covered,
+				.at = start,
 				.level = root->top.level };
 	it->path[it->level] = root->top;
 	it->rights[it->level] = PT_RIGHTS;
@@ -74,15 +65,32 @@ static inline void pt_iter_fini(struct pt_iter *it)
 	it->done = true;
 }
 
-/* Go on to the entry `count` entries ahead: up, as far as a table ends there. */
+/* Go on at va, which may lie before or behind where the iterator is; behind the range there is
+ * nothing. */
+static inline void pt_iter_seek(struct pt_iter *it, va_t va)
+{
+	it->done = !pt_root_covers(it->root, va, it->last);
+	it->va = va;
+}
+
+/* Go on to the entry `count` entries ahead. The path follows at the next call. */
 static inline void pt_iter_step(struct pt_iter *it, unsigned count)
 {
 	va_t next = (it->va & ~pt_mask(it->level)) + ((va_t)count << pt_shift(it->level));
 
 	it->done = next - 1 >= it->last;
 	it->va = next;
-	while (it->level < it->root->top.level && !(next & pt_mask(it->level + 1)))
+}
+
+/* Rise to the lowest table of the path that leads to it->va and is still in the tree, and not
+ * below `level`. */
+static inline void pt_iter_move(struct pt_iter *it, unsigned level)
+{
+	while (it->level < it->root->top.level &&
+	       (it->level < level || (it->va ^ it->at) >> pt_shift(it->level + 1) ||
+		PT_HOST_DEAD(it->path[it->level])))
 		pt_iter_rise(it, it->level + 1);
+	it->at = it->va;
 }
 
 /* The entry at it->va in the lowest table of the path. */
@@ -103,6 +111,7 @@ static inline void pt_iter_descend(struct pt_iter *it, ptv_t v)
 	it->rights[table.level] = it->rights[v.level] & ptv_attr(v);
 	it->path[table.level] = table;
 	it->level = table.level;
+	it->at = it->va;
 }
 
 /*
@@ -112,9 +121,11 @@ static inline void pt_iter_descend(struct pt_iter *it, ptv_t v)
 static inline bool pt_iter_next(struct pt_iter *it, struct pt_iter_at *at)
 {
 	while (!it->done) {
-		unsigned index = pt_index(it->va, it->level);
-		unsigned live = pt_next_live(it->path[it->level], index);
+		unsigned index, live;
 
+		pt_iter_move(it, 0);
+		index = pt_index(it->va, it->level);
+		live = pt_next_live(it->path[it->level], index);
 		if (live != index)
 			pt_iter_step(it, live - index);
 		if (it->done || live == PT_ENTRY_COUNT)
@@ -132,8 +143,8 @@ static inline bool pt_iter_next(struct pt_iter *it, struct pt_iter_at *at)
 }
 
 /*
- * The next entry of the range at level `level`, with the tables down to it made where they are
- * missing; a huge leaf or soft entry above `level` is returned as it is.
+ * The entry at `level` for the next address of the range, with the tables down to it made where
+ * they are missing; a huge leaf or soft entry above `level` is returned as it is.
  *
  * Returns 1, 0 when there is none left, or -ENOMEM (the position is unchanged).
  */
@@ -141,7 +152,8 @@ static inline int pt_iter_next_alloc(struct pt_iter *it, unsigned level, struct 
 {
 	int err = 0;
 
-	pt_iter_rise(it, level < it->root->top.level ? level : it->root->top.level);
+	if (!it->done)
+		pt_iter_move(it, level);
 	while (!it->done && !err) {
 		pt_iter_look(it, at);
 		if (it->level > level && ptv_is_table(at->v)) {

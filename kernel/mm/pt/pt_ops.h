@@ -77,16 +77,6 @@ int pt_cut(const struct pt_root *root, va_t va);
 /* Make sure that every table down to `level` exists in [start, end). -ENOMEM: some do. */
 int pt_reserve(const struct pt_root *root, va_t start, va_t end, unsigned level);
 
-/* What an address, or a range in pt_dump, translates to. */
-struct pt_span {
-	va_t va, last;     /* of the whole entry; pt_dump: of the merged range */
-	enum pt_kind kind; /* never PT_TABLE */
-	unsigned level;    /* of the entry */
-	pa_t pa;           /* PT_LEAF: where `va` goes */
-	pt_attr_t attr;    /* PT_LEAF: effective, that is with the rights of all tables above */
-	uint64_t soft;     /* PT_SOFT */
-};
-
 /*
  * What va translates to. Never fails: outside the root it is none. Lock-free.
  * pt_find gives the lowest entry itself, for those who go on from there.
