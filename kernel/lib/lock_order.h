@@ -16,20 +16,23 @@
 #define LOCK_FLAG_IRQ 2u
 
 /*        class        flags */
-#define LOCK_ORDER(X)                                                                     \
-	X(TEST_SLEEP, LOCK_FLAG_SLEEP) /* for tests of the locks themselves */            \
-	X(TEST_SLEEP_INNER, LOCK_FLAG_SLEEP)                                              \
-	X(LAYOUT, LOCK_FLAG_SLEEP) /* of a space: who changes areas or forks */           \
-	X(AREAS, LOCK_FLAG_SLEEP)  /* a space's areas */                                  \
-	X(KSPACE, LOCK_FLAG_SLEEP) /* the kernel's own areas */                           \
-	X(TEST_OUTER, 0)                                                                  \
-	X(SPACES, 0) /* the list of all spaces */                                         \
-	X(TABLE, 0) /* one page table; in a fork the child's nests inside the parent's */ \
-	X(SWAP, 0)                                                                        \
-	X(POOL, 0)                                                                        \
-	X(TEST_INNER, 0)                                                                  \
-	X(TEST_IRQ, LOCK_FLAG_IRQ)                                                        \
-	X(FRAMES, LOCK_FLAG_IRQ)    /* the frame allocator's lists */                     \
+#define LOCK_ORDER(X)                                                                        \
+	X(TEST_SLEEP, LOCK_FLAG_SLEEP) /* for tests of the locks themselves */               \
+	X(TEST_SLEEP_INNER, LOCK_FLAG_SLEEP)                                                 \
+	X(LAYOUT, LOCK_FLAG_SLEEP) /* of a space: who changes areas or forks */              \
+	X(AREAS, LOCK_FLAG_SLEEP)  /* a space's areas */                                     \
+	X(KSPACE, LOCK_FLAG_SLEEP) /* the kernel's own areas */                              \
+	X(TEST_OUTER, 0)                                                                     \
+	X(SPACES, 0)   /* the list of all spaces */                                          \
+	X(TABLE, 0)    /* one page table; in a fork the child's nests inside the parent's */ \
+	X(MIRRORS, 0)  /* the list of all mirrors */                                         \
+	X(MIRROR, 0)   /* a mirror's table: callbacks of its space's notifier take it */     \
+	X(NOTIFIER, 0) /* who subscribes, and what is open */                                \
+	X(SWAP, 0)                                                                           \
+	X(POOL, 0)                                                                           \
+	X(TEST_INNER, 0)                                                                     \
+	X(TEST_IRQ, LOCK_FLAG_IRQ)                                                           \
+	X(FRAMES, LOCK_FLAG_IRQ)    /* the frame allocator's lists */                        \
 	X(RUN_QUEUE, LOCK_FLAG_IRQ) /* threads are woken with whatever held */
 
 #define LOCK_ORDER_ENUM(name, flags) LOCK_##name,
