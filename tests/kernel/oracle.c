@@ -2,6 +2,7 @@
 #include <lib/printk.h>
 #include <lib/string.h>
 #include <mm/kspace.h>
+#include <mm/mirror.h>
 #include <tests/kernel/oracle.h>
 
 #define ORACLE_PRINT_MAX 8
@@ -188,6 +189,40 @@ static void oracle_family(struct oracle *o, struct space *first)
 	oracle_check_tables(o, first->family);
 }
 
+/* Rules 1 and 3 for a mirror's tables. */
+static void oracle_mirror_table(void *arg, pt_t table, unsigned live, uint64_t summary)
+{
+	struct oracle *o = arg;
+
+	o->edges[table.pa.value >> PAGE_SHIFT]++;
+	oracle_check_meta(o, table, live, summary);
+}
+
+/* Rule 5: the space says the same of every page of the leaf, with no less right. */
+static int oracle_mirror_leaf(void *arg, const struct pt_span *leaf)
+{
+	struct oracle *o = arg;
+
+	for (va_t va = leaf->va; va <= leaf->last; va += PAGE_SIZE) {
+		struct pt_span s = pt_translate(&o->space->root, va);
+
+		if (s.kind != PT_LEAF || (leaf->attr & PT_RWX & ~s.attr) ||
+		    s.pa.value != leaf->pa.value + (va - leaf->va))
+			VIOLATION(o, 5, "%#lx: mirror %#lx, rights %x; space %#lx, rights %x", va,
+				  leaf->pa.value + (va - leaf->va), leaf->attr & PT_RWX, s.pa.value,
+				  s.attr & PT_RWX);
+	}
+	return 0;
+}
+
+static void oracle_mirror(struct oracle *o, struct mirror *m)
+{
+	m->format->each_table(&m->root, oracle_mirror_table, o);
+	o->space = m->space;
+	if (m->space)
+		mirror_walk(m, m->root.first, m->root.last + 1, oracle_mirror_leaf, o);
+}
+
 /* Rule 1, for every frame there is. */
 static void oracle_check_frames(struct oracle *o)
 {
@@ -210,6 +245,7 @@ unsigned oracle_check(void)
 	struct oracle o = { .violation_count = 0 };
 	struct frame *room;
 	struct space *s;
+	struct mirror *m;
 	unsigned order = 0;
 
 	while ((PAGE_SIZE << order) < frame_limit * sizeof(*o.edges))
@@ -224,6 +260,8 @@ unsigned oracle_check(void)
 	oracle_check_tables(&o, kernel_space.family);
 	list_for_each(s, &space_list, link)
 		oracle_family(&o, s);
+	list_for_each(m, &mirror_list, link)
+		oracle_mirror(&o, m);
 	oracle_check_frames(&o);
 	frame_put(room);
 	return o.violation_count;
