@@ -1,6 +1,16 @@
 /*
- * Flush batches: a space's on this CPU, the kernel's on all. Invariant: a frame in the batch keeps the edge that its entry had,
- * so that nobody can be handed it before the flush. See flush.h for the protocol.
+ * Flush batches; see flush.h. Invariant: a frame in the batch keeps the edge that its entry had, so
+ * that nobody can be handed it before the flush.
+ *
+ * Who is flushed: the CPUs that have the space loaded, by one round of calls; all, for the
+ * kernel's own. A CPU enters space->cpus before it can cache anything and leaves it after it has
+ * loaded another root, which forgets everything (we use no PCIDs); so one that is away has
+ * nothing to catch up with, and needs no generation number to know.
+ *
+ *   flusher                            a CPU that comes
+ *     entry changes                      cpus |= me
+ *     (full barrier)                     (full barrier)
+ *     reads cpus                         loads the root: sees the change
  */
 #include <arch/mmu.h>
 #include <arch/smp.h>
@@ -9,6 +19,7 @@
 #include <mm/flush.h>
 #include <mm/grace.h>
 #include <mm/share.h>
+#include <mm/space.h>
 
 #define FLUSH_MAGIC 0xf1a5bacc
 
@@ -38,20 +49,56 @@ void flush_add_range(struct pt_batch *b, va_t start, va_t last, unsigned level)
 	b->pending = true;
 }
 
-static void flush_pages(const struct pt_batch *b)
+static uint64_t flush_page_count(const struct pt_batch *b)
 {
-	uint64_t count = (b->last - b->start) / b->step + 1;
+	return (b->last - b->start) / b->step + 1;
+}
+
+/* On each CPU that is flushed. */
+static void flush_here(void *arg)
+{
+	const struct pt_batch *b = arg;
 	va_t va = b->start;
 
-	if (count > FLUSH_PAGES_MAX) {
-		FLUSH_COUNT(full, 1);
+	if (!b->pending || flush_page_count(b) > FLUSH_PAGES_MAX) {
 		arch_tlb_flush_all();
 		return;
 	}
-	FLUSH_COUNT(ranges, 1);
-	FLUSH_COUNT(pages, count);
-	for (; count; count--, va += b->step)
+	for (uint64_t count = flush_page_count(b); count; count--, va += b->step)
 		arch_tlb_flush_page(va);
+}
+
+static void flush_count(const struct pt_batch *b)
+{
+	FLUSH_COUNT(rounds, 1);
+	if (!b->pending || flush_page_count(b) > FLUSH_PAGES_MAX) {
+		FLUSH_COUNT(full, 1);
+		return;
+	}
+	FLUSH_COUNT(ranges, 1);
+	FLUSH_COUNT(pages, flush_page_count(b));
+}
+
+/* Flush every CPU that may have cached something, with one round of calls at the most. */
+static void flush_cpus(struct pt_batch *b)
+{
+	struct cpu_set set;
+
+	preempt_disable();
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (b->space)
+		set = b->space->cpus;
+	else
+		cpu_set_others(&set);
+	if (!b->space || cpu_set_has(&set, cpu_index()))
+		flush_here(b);
+	cpu_set_remove(&set, cpu_index());
+	if (cpu_set_count(&set)) {
+		FLUSH_COUNT(calls, 1);
+		cpu_call(&set, flush_here, b, true);
+	}
+	preempt_enable();
+	flush_count(b);
 }
 
 static void flush_let_go(struct pt_batch *b, unsigned i)
@@ -69,34 +116,11 @@ void flush_ipi(void)
 	arch_tlb_flush_all();
 }
 
-static void flush_here(void *unused)
-{
-	(void)unused;
-	arch_tlb_flush_all();
-}
-
-/* The kernel's addresses are every CPU's. */
-static void flush_others(void)
-{
-	struct cpu_set others;
-
-	preempt_disable();
-	cpu_set_others(&others);
-	cpu_call(&others, flush_here, NULL, true);
-	preempt_enable();
-}
-
 void flush_now(struct pt_batch *b)
 {
 	ASSERT_EQ(b->magic, FLUSH_MAGIC);
-	if (b->pending)
-		flush_pages(b);
-	else if (b->tables)
-		arch_tlb_flush_all();
 	if (b->pending || b->tables)
-		FLUSH_COUNT(rounds, 1);
-	if ((b->pending || b->tables) && !b->space && cpu_count() > 1)
-		flush_others();
+		flush_cpus(b);
 	if (b->tables)
 		grace_wait();
 	for (unsigned i = 0; i < b->frame_count; i++)

@@ -41,7 +41,9 @@ struct pt_batch {
 
 /* Counted since boot, for tests and statistics. */
 struct flush_stats {
-	uint64_t ranges, pages, full, rounds;
+	uint64_t rounds;              /* batches that flushed */
+	uint64_t ranges, pages, full; /* of them: page by page, how many, everything */
+	uint64_t calls;               /* of them: that interrupted other CPUs */
 };
 extern struct flush_stats flush_stats;
 

@@ -33,7 +33,7 @@ HOST_FLAGS_clang-asan := $(HOST_ASAN)
 # The thread sanitizer, for what runs on several threads.
 HOST_CC_gcc-tsan := $(HOST_GCC)
 HOST_FLAGS_gcc-tsan := -fsanitize=thread -Wno-tsan
-HOST_TEST_gcc-tsan := *_threads
+HOST_TEST_gcc-tsan := *_threads,mm_cpus
 
 HOST_CPPFLAGS := -Itests/host/include -I. -Ikernel -Ikernel/arch/x86_64/include \
 	-DPTOLEMY_TEST=1 -DPTOLEMY_HOST=1 -MMD -MP
@@ -47,7 +47,8 @@ HOST_SKIP := kernel/mm/kspace_boot.c kernel/lib/string.c kernel/lib/panic.c kern
 HOST_EXTRA := kernel/arch/x86_64/multiboot.c kernel/options.c kernel/dev/madt.c
 HOST_EXTRA += boot/cmdline.c kernel/dev/vtd_table.c
 HOST_FOUND := $(sort $(wildcard kernel/mm/*.c kernel/lib/*.c tests/kernel/*.c))
-HOST_NEEDS_CPU := $(shell grep -lE 'include <(arch/trap|proc/|tests/kernel/workers)' $(HOST_FOUND))
+HOST_NEEDS_CPU := $(filter-out tests/kernel/test_mm_cpus.c,\
+	$(shell grep -lE 'include <(arch/trap|proc/|tests/kernel/workers)' $(HOST_FOUND)))
 HOST_SRCS := $(filter-out $(HOST_SKIP) $(HOST_NEEDS_CPU),$(HOST_FOUND)) $(wildcard $(HOST_EXTRA)) \
 	$(sort $(wildcard tests/host/*.c))
 

@@ -3,6 +3,7 @@
  */
 #include <lib/preempt.h>
 #include <lib/printk.h>
+#include <proc/thread.h>
 #include <tests/kernel/workers.h>
 
 #define GATE_CLOSED 0

@@ -4,7 +4,9 @@
 #ifndef TESTS_WORKERS_H
 #define TESTS_WORKERS_H
 
-#include <proc/thread.h>
+#include <lib/compiler.h>
+
+struct thread;
 
 #define WORKERS_MAX 256
 
