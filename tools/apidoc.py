@@ -4,8 +4,8 @@
 tools/apidoc.py           write docs/api.md
 tools/apidoc.py --check   write nothing; exit 1 if it is not what would be written
 
-A header is cut into chunks at the top level: comments, macros, declarations. A comment documents the
-declarations that follow it without another comment between; `/* ---- Title. ---- */` begins a
+A header is cut into chunks at the top level: comments, macros, declarations. A comment documents
+the declarations that follow it without another comment between; `/* ---- Title. ---- */` begins a
 section. Bodies, guards and what is not documented and not a function are left out.
 """
 import difflib
@@ -21,11 +21,11 @@ PART_OF_A_FORMAT = ["pt_word.h"]
 WIDTH = 92
 HEAD = """# The library, function by function
 
-<!-- Made by tools/apidoc.py from the headers; `make check` compares. Change the headers instead. -->
+<!-- Made by `make docs` from the headers; `make check` compares. Change the headers instead. -->
 
-`kernel/mm/pt/` is the page-table library. Its headers, in the order in which to read them; the words
-are those of the [vocabulary](vocabulary.md), and [formats](formats.md) shows the library at work
-outside this kernel.
+`kernel/mm/pt/` is the page-table library. Its headers, in the order in which to read them; the
+words are those of the [vocabulary](vocabulary.md), and [formats](formats.md) shows the library at
+work outside this kernel.
 """
 
 
@@ -96,8 +96,8 @@ def chunks(lines):
 
 def signature(text):
     """A function's head, on as few lines as fit."""
-    head = text.split("{")[0] if not re.match(r"(typedef )?(struct|enum|union)\b[^(]*\{", text) else ""
-    if not head or not re.search(r"\w\(", head):
+    head = text.split("{")[0]
+    if re.match(r"(typedef )?(struct|enum|union)\b[^(]*\{", text) or not re.search(r"\w\(", head):
         return text
     head = re.sub(r"__attribute__\(\(.*?\)\)", "", head)
     head = re.sub(r"\b(PT_INLINE|static inline|static)\b", "", head)

@@ -217,6 +217,12 @@ def documents_are_true():
     yield from (made.stdout + made.stderr).splitlines() if made.returncode else []
 
 
+def exercises_turn_red():
+    need("qemu-system-x86_64")
+    made = subprocess.run([sys.executable, "tests/exercises"], capture_output=True, text=True)
+    yield from (made.stdout + made.stderr).splitlines() if made.returncode else []
+
+
 def make(*arguments):
     made = subprocess.run(["make", "--no-print-directory", "-j2", *arguments],
                           capture_output=True, text=True)
@@ -243,7 +249,8 @@ CHECKS = [
     no_segment_writable_and_executable, only_formats_touch_entries, rooms_include_downwards,
     files_and_functions_are_short, library_is_small, text_is_clean, format_is_ours,
     shell_scripts_are_sound, log_reader_is_strict, api_page_is_current, documents_are_true,
-    kernel_without_tests_is_small, clang_builds_it_too, image_is_reproducible,
+    exercises_turn_red, kernel_without_tests_is_small, clang_builds_it_too,
+    image_is_reproducible,
 ]
 
 

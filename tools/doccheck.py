@@ -157,7 +157,8 @@ def wrong_blocks(page, known):
             path.write_text(code)
         if marks == "run":
             behind = page.blocks[number + 1:number + 2]
-            yield from wrong_run(code, behind[0][2] if behind and behind[0][1] == "output" else None)
+            output = behind[0][2] if behind and behind[0][1] == "output" else None
+            yield from wrong_run(code, output)
 
 
 def wrong_run(code, expected):
