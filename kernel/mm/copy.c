@@ -17,6 +17,7 @@
 #include <lib/printk.h>
 #include <lib/string.h>
 #include <mm/copy.h>
+#include <mm/copy_table.h>
 #include <mm/flush.h>
 #include <mm/share.h>
 #include <mm/swap.h>
@@ -28,9 +29,9 @@ struct copy {
 	struct pt_walk walk; /* of the source */
 	const struct pt_root *dst;
 	pt_t table[PT_LEVEL_MAX]; /* the destination's, by level, where the walk is */
-	pt_attr_t keep;           /* attributes that leaves keep in both spaces */
+	pt_attr_t lose;           /* attributes that the copies lack */
 	bool cow;
-	unsigned live;        /* entries written to table[0] and not booked yet */
+	va_t bottom;          /* the last address of the bottom table whose leaves are copied */
 	unsigned since_break; /* bottom tables */
 	swap_slot_t starved;  /* -ENOSPC: the slot that needs count room */
 	struct space *src;
@@ -44,23 +45,6 @@ PT_INLINE ptp_t copy_dst(const struct copy *c, const struct pt_at *at)
 	return pt_entry(c->table[at->p.level], ptp_index(at->p));
 }
 
-static void copy_book_live(struct copy *c)
-{
-	if (c->live)
-		pt_meta_add(pt_meta(c->table[0]), (int)c->live, 0, PT_ENTRY_COUNT - 1);
-	c->live = 0;
-}
-
-PT_INLINE void copy_fill(struct copy *c, struct pt_at *at, ptv_t v)
-{
-	if (at->p.level == 0) {
-		ptp_set(copy_dst(c, at), v);
-		c->live++;
-	} else {
-		ptp_change(copy_dst(c, at), v);
-	}
-}
-
 static int copy_soft(struct copy *c, struct pt_at *at)
 {
 	int err = swap_get(ptv_soft_data(at->v));
@@ -69,35 +53,30 @@ static int copy_soft(struct copy *c, struct pt_at *at)
 		c->starved = ptv_soft_data(at->v);
 		return err;
 	}
-	copy_fill(c, at, at->v);
+	ptp_change(copy_dst(c, at), at->v);
 	return PT_DONE;
 }
 
-PT_INLINE int copy_leaf(struct copy *c, struct pt_at *at)
+static int copy_leaf(struct copy *c, struct pt_at *at)
 {
-	const unsigned level = at->p.level;
-	ptv_t v = at->v;
+	ptv_t v = c->cow ? ptp_write_protect(at->p) : at->v;
 
-	if (c->cow && (ptv_attr(v) & PT_W)) {
-		while (!ptp_compare_exchange(at->p, &v, ptv_write_protect(v)))
-			;
-		v = ptv_write_protect(v);
-	}
 	if (!(ptv_attr(v) & PT_DEVMAP))
-		frame_get_span(pa_to_frame(ptv_pa(v)), level * PT_TABLE_BITS);
-	copy_fill(c, at, ptv_make_leaf(ptv_pa(v), ptv_attr(v) & c->keep, level));
+		frame_get_span(pa_to_frame(ptv_pa(v)), v.level * PT_TABLE_BITS);
+	ptp_change(copy_dst(c, at), ptv_leaf_change(v, c->lose, 0));
 	return PT_DONE;
 }
 
+/* A huge leaf; or, in a bottom table, whatever copy_table_leaves has left over. */
 PT_INLINE int copy_entry(struct pt_walk *w, struct pt_at *at)
 {
 	struct copy *c = (struct copy *)w;
 
 	switch (ptv_kind(at->v)) {
 	case PT_LEAF:
-		return copy_leaf(c, at);
+		return ptv_none(ptp_get(copy_dst(c, at))) ? copy_leaf(c, at) : PT_DONE;
 	case PT_SOFT:
-		return copy_soft(c, at);
+		return ptv_none(ptp_get(copy_dst(c, at))) ? copy_soft(c, at) : PT_DONE;
 	case PT_BAD:
 		ptp_clear_bad(at->p, at->va);
 		return PT_DONE;
@@ -119,6 +98,23 @@ static bool copy_must_break(struct copy *c)
 	return true;
 }
 
+/* The leaves of a bottom table at once, before the walk looks for anything else in it. When a break
+ * has led back into the table, the walk does what is left. */
+static int copy_bottom(struct copy *c, const struct pt_at *at)
+{
+	unsigned first = pt_index(at->va, 0);
+	va_t last = at->va | pt_mask(1);
+
+	if (c->bottom == last)
+		return PT_DONE;
+	c->bottom = last;
+	c->since_break++;
+	last = last < c->walk.last ? last : c->walk.last;
+	return copy_table_leaves(ptv_to_table(at->v), c->table[0], first, pt_index(last, 0), c->cow)
+		       ? PT_DONE
+		       : PT_SKIP;
+}
+
 /* Before going down into a source table: the destination gets one, too. */
 PT_INLINE int copy_enter(struct pt_walk *w, struct pt_at *at)
 {
@@ -134,24 +130,14 @@ PT_INLINE int copy_enter(struct pt_walk *w, struct pt_at *at)
 		return err;
 	c->table[at->p.level - 1] = ptv_to_table(ptp_get(d));
 	/* The same table: it is shared, with all that is in it. */
-	return pa_equal(c->table[at->p.level - 1].pa, ptv_pa(at->v)) ? PT_SKIP : PT_DONE;
-}
-
-PT_INLINE int copy_leave(struct pt_walk *w, struct pt_at *at)
-{
-	struct copy *c = (struct copy *)w;
-
-	if (at->p.level == 1) {
-		copy_book_live(c);
-		c->since_break++;
-	}
-	return PT_DONE;
+	if (pa_equal(c->table[at->p.level - 1].pa, ptv_pa(at->v)))
+		return PT_SKIP;
+	return at->p.level == 1 ? copy_bottom(c, at) : PT_DONE;
 }
 
 static const struct pt_client copy_client = {
 	.entry = copy_entry,
 	.enter = copy_enter,
-	.leave = copy_leave,
 	.sparse = true,
 };
 PT_WALKER(copy_walk, struct copy, copy_client)
@@ -181,7 +167,6 @@ static int copy_run(struct copy *c)
 	do {
 		c->table[c->dst->top.level] = c->dst->top;
 		err = copy_walk(c);
-		copy_book_live(c);
 		again = err == -EAGAIN || err == -ENOSPC;
 		if (again)
 			err = copy_break(c, err == -ENOSPC);
@@ -223,7 +208,7 @@ static int copy_area(struct space *dst, struct space *src, struct area *area,
 		.dst = &dst->root,
 		.src = src,
 		.batch = batch,
-		.keep = PT_ATTR_ALL & ~(PT_YOUNG | (cow ? PT_W : PT_DIRTY)),
+		.lose = PT_YOUNG | (cow ? PT_W : PT_DIRTY),
 		.cow = cow,
 	};
 	int err;

@@ -81,6 +81,12 @@ void frame_get_at(struct frame *f, const char *file, int line)
 		frame_edge_bug(f, -1u, "frame_get: too many edges", file, line);
 }
 
+void frame_check_edges(struct frame *f)
+{
+	if (!frame_edges(f))
+		frame_edge_bug(f, -1u, "frame_get: too many edges", __FILE__, __LINE__);
+}
+
 bool frame_put_at(struct frame *f, const char *file, int line)
 {
 	uint32_t old = __atomic_fetch_sub(&f->edges, 1, __ATOMIC_ACQ_REL) & ~FRAME_LOCKED;

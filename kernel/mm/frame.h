@@ -59,6 +59,7 @@ struct frame {
 	uint64_t site; /* who last allocated or freed the block: file << 16 | line */
 };
 _Static_assert(sizeof(struct frame) == 32, "a shift finds a frame, and two fill a cache line");
+#define FRAME_SHIFT (PAGE_SHIFT - 5) /* from the address of a page to that of its frame */
 
 /* The array, indexed by page frame number; frame_limit is its length. */
 extern struct frame *frame_array;
@@ -120,6 +121,28 @@ static inline uint32_t frame_edges(const struct frame *f)
 void frame_get_at(struct frame *f, const char *file, int line);
 #define frame_put(f) frame_put_at(f, __FILE__, __LINE__)
 bool frame_put_at(struct frame *f, const char *file, int line);
+
+/*
+ * One edge more for the single frame (order 0) of a page that is known to be in use, because an
+ * entry that cannot change meanwhile points at it. For loops, which keep frame_array in a register.
+ *
+ * Returns whether there may be too many: the caller then has frame_check_edges find out. (The array
+ * is not asked, but told, whether the page is in use; in test builds it looks.)
+ */
+static inline bool frame_get_single(struct frame *array, pa_t page)
+{
+	struct frame *f = (struct frame *)((char *)array + (page.value >> FRAME_SHIFT));
+
+#if PTOLEMY_TEST
+	frame_get(f);
+	return false;
+#else
+	return (int32_t)__atomic_add_fetch(&f->edges, 1, __ATOMIC_RELAXED) < 0;
+#endif
+}
+
+/* A bug if the addition that came before was one too many. */
+void frame_check_edges(struct frame *f);
 
 /* Free a block of which the caller holds the only edge; another edge is a bug. */
 #define frame_free(f) frame_free_at(f, __FILE__, __LINE__)

@@ -200,6 +200,25 @@ static inline ptv_t ptv_leaf_change(ptv_t v, pt_attr_t clear, pt_attr_t set)
 	return v;
 }
 
+/* For loops over many entries: the test of ptv_is_ordinary for a level. */
+static inline uint64_t ptv_ordinary(pt_attr_t without, unsigned level)
+{
+	return PT_CPU.leaf_test[level] | X86_P | (without & X86_IN_PLACE);
+}
+
+/* Is it a leaf that is present and has none of the attributes of the test? */
+static inline bool ptv_is_ordinary(ptv_t v, uint64_t test)
+{
+	return (v.bits & test) == (v.level > 0 ? X86_P | X86_PS : X86_P);
+}
+
+/* Take W from a leaf or table, whatever the CPU sets in it meanwhile. Returns what it is then. */
+static inline ptv_t ptp_write_protect(ptp_t p)
+{
+	__atomic_and_fetch((uint64_t *)p.slot, ~X86_W, __ATOMIC_ACQ_REL);
+	return ptp_get(p);
+}
+
 static inline ptv_t ptv_leaf_next(ptv_t v)
 {
 	v.bits += 1ull << (PT_PAGE_SHIFT + v.level * PT_TABLE_BITS);
