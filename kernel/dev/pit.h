@@ -1,5 +1,6 @@
 /*
- * The PC's programmable interval timer, channel 2: a known stretch of time to measure other clocks by.
+ * The PC's programmable interval timer, channel 2: a known stretch of time to measure other
+ * clocks by.
  *
  * Locking: boot only. Talks to: arch (port I/O).
  */

@@ -80,9 +80,9 @@ static uint64_t next_unsigned(struct arguments *args, int size)
 {
 	switch (size) {
 	case 1:
-		return (uint8_t)__builtin_va_arg(args->list, unsigned);
+		return (uint8_t) __builtin_va_arg(args->list, unsigned);
 	case 2:
-		return (uint16_t)__builtin_va_arg(args->list, unsigned);
+		return (uint16_t) __builtin_va_arg(args->list, unsigned);
 	case 4:
 		return __builtin_va_arg(args->list, unsigned);
 	default:
@@ -134,7 +134,7 @@ static void put_char(struct output *out, const struct spec *spec, struct argumen
 
 static void put_pointer(struct output *out, const struct spec *spec, struct arguments *args)
 {
-	put_number(out, spec, (uint64_t)__builtin_va_arg(args->list, void *), "0x", 16);
+	put_number(out, spec, (uint64_t) __builtin_va_arg(args->list, void *), "0x", 16);
 }
 
 static const char *parse_flags(struct spec *spec, const char *p)

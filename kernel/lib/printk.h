@@ -51,7 +51,8 @@ void bail_out(const char *reason) NORETURN;
 
 /*
  * The beginning of every report of an end: from here on this CPU is the only one that runs, and
- * what it prints goes through. Returns false if it had begun before, and met another one on its way.
+ * what it prints goes through. Returns false if it had begun before, and met another one on its
+ * way.
  */
 bool panic_begin(void);
 /* Stops all other CPUs. Set by arch once there are others. */

@@ -5,8 +5,8 @@
  * other space's top table, and the tables below them are never freed (root.keep_level), so a new
  * entry reaches all spaces by kspace_sync and an old one never changes.
  *
- * Locking: a lock of its own for the dynamic range; callers may sleep. Talks to: space, frame, arch/mmu,
- * boot_info.
+ * Locking: a lock of its own for the dynamic range; callers may sleep. Talks to: space, frame,
+ * arch/mmu, boot_info.
  */
 #ifndef MM_KSPACE_H
 #define MM_KSPACE_H

@@ -5,9 +5,9 @@
 #define PROC_CPUS_H
 
 /*
- * Set up the local APIC, the clock and the scheduler, and start the CPUs that ACPI lists. Whatever is
- * missing is said and done without: the boot CPU alone, or without a timer. Returns with
- * interrupts enabled.
+ * Set up the local APIC, the clock and the scheduler, and start the CPUs that ACPI lists.
+ * Whatever is missing is said and done without: the boot CPU alone, or without a timer. Returns
+ * with interrupts enabled.
  */
 void cpus_init(void);
 

@@ -24,7 +24,8 @@ struct queue {
 
 struct queue *queue_of(unsigned cpu);
 
-/* Let a thread that is in no list but, perhaps, the sleeping run. The queue, its CPU's, is locked. */
+/* Let a thread that is in no list but, perhaps, the sleeping run. The queue, its CPU's, is
+ * locked. */
 void queue_wake(struct queue *q, struct thread *t);
 
 /* Let whoever is next run. Interrupts are disabled, and nothing is held. */

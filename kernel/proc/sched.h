@@ -1,9 +1,9 @@
 /*
  * Who runs on a CPU: a queue for each, a tick that shares the time out, an idle thread that halts.
  *
- * A CPU ticks while it has something to run, or is told to keep watch; idle ones sleep until an interrupt.
- * Locking: a queue's lock, for its own CPU and those that wake its threads.
- * Talks to: arch (thread, clock, irq), proc/thread, proc/watchdog, mm/space.
+ * A CPU ticks while it has something to run, or is told to keep watch; idle ones sleep until an
+ * interrupt. Locking: a queue's lock, for its own CPU and those that wake its threads. Talks to:
+ * arch (thread, clock, irq), proc/thread, proc/watchdog, mm/space.
  */
 #ifndef PROC_SCHED_H
 #define PROC_SCHED_H
@@ -12,7 +12,8 @@
 
 /* What runs on the boot CPU becomes its first thread; interrupts are enabled from here on. */
 void sched_init(void);
-/* A CPU that has just started becomes its idle thread, which lies at the end of the stack it uses. */
+/* A CPU that has just started becomes its idle thread, which lies at the end of the stack it
+ * uses. */
 void sched_start_cpu(struct thread *idle) NORETURN;
 
 /* How long a thread runs while others are ready. Takes effect with the next tick of each CPU. */

@@ -87,7 +87,8 @@ void thread_join(struct thread *t)
 
 	ASSERT(t != thread_self());
 	while ((state = ask_for_end(t)) != THREAD_DONE) {
-		/* Once it has exited its CPU may be past looking for a joiner: it takes a moment only. */
+		/* Once it has exited its CPU may be past looking for a joiner: it takes a moment
+		 * only. */
 		if (state == THREAD_EXITED)
 			thread_yield();
 		else

@@ -4,8 +4,8 @@
  * A thread runs until its function returns; somebody joins it then, which frees it. What one waits
  * for is always the same thing: park, and be unparked; an unpark that comes first is not lost.
  *
- * Locking: the queue of its CPU (sched.c). Talks to: arch/thread, mm (stacks from kspace; the space that a
- * thread runs goes with it).
+ * Locking: the queue of its CPU (sched.c). Talks to: arch/thread, mm (stacks from kspace; the
+ * space that a thread runs goes with it).
  */
 #ifndef PROC_THREAD_H
 #define PROC_THREAD_H

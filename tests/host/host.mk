@@ -6,7 +6,8 @@
 #
 # What runs here, the whole rule: all of kernel/mm, kernel/lib and tests/kernel that does not
 # include <arch/trap.h> or threads (which is to say that it needs a CPU), less HOST_SKIP, plus
-# HOST_EXTRA and tests/host. The headers in tests/host/include come before the CPU's own and replace them by name.
+# HOST_EXTRA and tests/host. The headers in tests/host/include come before the
+# CPU's own and replace them by name.
 
 BUILD ?= build
 
@@ -82,7 +83,8 @@ $(BUILD)/host/$(1)/flags: host-always
 .PHONY: host-run-$(1)
 host-run-$(1): $(BUILD)/host/$(1)/test
 	@mkdir -p $(BUILD)/log
-	@if timeout $$(HOST_DEADLINE) $$< $$(if $$(HOST_TEST_$(1)),'test=$$(HOST_TEST_$(1))') $$(HOST_ARGS) \
+	@if timeout $$(HOST_DEADLINE) $$< \
+		$$(if $$(HOST_TEST_$(1)),'test=$$(HOST_TEST_$(1))') $$(HOST_ARGS) \
 		>$$(HOST_LOG_$(1)) 2>&1; \
 	then echo "host $(1): $$$$(sed -n '$$$$s/^# //p' $$(HOST_LOG_$(1)))"; \
 	else echo "host $(1): FAILED, exit status $$$$?, see $$(HOST_LOG_$(1)):"; \

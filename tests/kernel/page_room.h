@@ -8,7 +8,7 @@
 #include <mm/space.h>
 
 #define ROOM_START 0x40000000ull
-#define ROOM_PAGE(i) (ROOM_START + (uint64_t)(i) * PAGE_SIZE)
+#define ROOM_PAGE(i) (ROOM_START + (uint64_t)(i)*PAGE_SIZE)
 
 /* A space with one private anonymous area of so many pages from ROOM_START on, R and W, or NULL. */
 struct space *room_create(uint64_t page_count, unsigned flags);

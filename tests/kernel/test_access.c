@@ -110,8 +110,11 @@ static void check_rip(const struct fault_case *c, uint64_t rip)
 
 static void check_fault(const struct fault_case *c)
 {
-	struct access a = { .va = c->va, .kind = c->kind, .user = c->user,
-			    .smap_open = c->smap_open, .raw = true };
+	struct access a = { .va = c->va,
+			    .kind = c->kind,
+			    .user = c->user,
+			    .smap_open = c->smap_open,
+			    .raw = true };
 	struct trap_info info = arch_access(&a);
 
 	if (!c->error) {
@@ -187,15 +190,15 @@ TEST(access, privileged_instructions_trap)
 		uint8_t bytes[4];
 		uint64_t vector, error;
 	} table[] = {
-		{ { 0xfa }, TRAP_GP, 0 },                              /* cli */
-		{ { 0xf4 }, TRAP_GP, 0 },                              /* hlt */
-		{ { 0x0f, 0x20, 0xd8 }, TRAP_GP, 0 },                  /* mov %cr3, %rax */
-		{ { 0xe6, 0x80 }, TRAP_GP, 0 },                        /* out %al, $0x80 */
-		{ { 0xcd, 0x80 }, TRAP_GP, 0x80 * 8 + 2 },             /* int $0x80 */
-		{ { 0xcd, TRAP_DF }, TRAP_GP, TRAP_DF * 8 + 2 },       /* int $8 */
-		{ { 0xcd, TRAP_PF }, TRAP_GP, TRAP_PF * 8 + 2 },       /* int $14 */
-		{ { 0x0f, 0x05 }, TRAP_UD, 0 },                        /* syscall */
-		{ { 0x0f, 0x0b }, TRAP_UD, 0 },                        /* ud2 */
+		{ { 0xfa }, TRAP_GP, 0 },                        /* cli */
+		{ { 0xf4 }, TRAP_GP, 0 },                        /* hlt */
+		{ { 0x0f, 0x20, 0xd8 }, TRAP_GP, 0 },            /* mov %cr3, %rax */
+		{ { 0xe6, 0x80 }, TRAP_GP, 0 },                  /* out %al, $0x80 */
+		{ { 0xcd, 0x80 }, TRAP_GP, 0x80 * 8 + 2 },       /* int $0x80 */
+		{ { 0xcd, TRAP_DF }, TRAP_GP, TRAP_DF * 8 + 2 }, /* int $8 */
+		{ { 0xcd, TRAP_PF }, TRAP_GP, TRAP_PF * 8 + 2 }, /* int $14 */
+		{ { 0x0f, 0x05 }, TRAP_UD, 0 },                  /* syscall */
+		{ { 0x0f, 0x0b }, TRAP_UD, 0 },                  /* ud2 */
 	};
 	uint64_t rax;
 
@@ -216,10 +219,10 @@ TEST(access, user_registers_do_not_leak_in)
 {
 	static const uint8_t set_direction[] = { 0xfd, 0xcd, TRAP_RETURN }; /* std */
 	static const uint8_t clobber[] = {
-		0x31, 0xdb, 0x31, 0xed, 0x45, 0x31, 0xe4, 0x45, /* xor ebx, ebp, r12d, */
-		0x31, 0xed, 0x45, 0x31, 0xf6, 0x45, 0x31, 0xff, /* r13d, r14d, r15d */
-		0x31, 0xc0, 0x8e, 0xe8, 0x8e, 0xe0, 0x8e, 0xd8, /* eax; mov to gs, fs, ds */
-		0x31, 0xe4, 0xcd, TRAP_RETURN,                  /* xor esp, esp */
+		0x31, 0xdb, 0x31, 0xed,        0x45, 0x31, 0xe4, 0x45, /* xor ebx, ebp, r12d, */
+		0x31, 0xed, 0x45, 0x31,        0xf6, 0x45, 0x31, 0xff, /* r13d, r14d, r15d */
+		0x31, 0xc0, 0x8e, 0xe8,        0x8e, 0xe0, 0x8e, 0xd8, /* eax; mov to gs, fs, ds */
+		0x31, 0xe4, 0xcd, TRAP_RETURN,                         /* xor esp, esp */
 	};
 	static const uint8_t read_gs[] = { 0x65, 0x48, 0x8b, 0x04, 0x25, 0, 0, 0, 0 };
 	uint64_t gs = arch_read_msr(MSR_GS_BASE), rax = 1;

@@ -99,13 +99,17 @@ TEST(lib, globs)
 		const char *pattern, *text;
 		bool matches;
 	} table[] = {
-		{ "", "", true },	 { "", "a", false },	    { "*", "", true },
-		{ "*", "anything", true }, { "a", "a", true },	    { "a", "ab", false },
-		{ "ab", "a", false },	 { "?", "a", true },	    { "?", "", false },
-		{ "a?c", "abc", true },	 { "a*c", "abbbc", true },  { "a*c", "abbbd", false },
-		{ "*b", "aab", true },	 { "*ab*", "xxaabyy", true }, { "**", "x", true },
-		{ "a*b*c", "a1b2b3c", true }, { "a*b?", "axbxb", false }, { "a*", "b", false },
-		{ "*.x", "suite.x", true }, { "*.x", "suite.xy", false }, { "?*", "", false },
+		{ "", "", true },           { "", "a", false },
+		{ "*", "", true },          { "*", "anything", true },
+		{ "a", "a", true },         { "a", "ab", false },
+		{ "ab", "a", false },       { "?", "a", true },
+		{ "?", "", false },         { "a?c", "abc", true },
+		{ "a*c", "abbbc", true },   { "a*c", "abbbd", false },
+		{ "*b", "aab", true },      { "*ab*", "xxaabyy", true },
+		{ "**", "x", true },        { "a*b*c", "a1b2b3c", true },
+		{ "a*b?", "axbxb", false }, { "a*", "b", false },
+		{ "*.x", "suite.x", true }, { "*.x", "suite.xy", false },
+		{ "?*", "", false },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(table); i++)
@@ -155,8 +159,8 @@ TEST(lib, numbers)
 TEST(lib, words)
 {
 	char text[] = "  one \"two words\" run=\"a b\" a\\ b \\\"q \"\" \"open end";
-	static const char *const expected[] = { "one",	"two words", "run=a b", "a b",
-						"\"q", "",	     "open end" };
+	static const char *const expected[] = { "one", "two words", "run=a b", "a b",
+						"\"q", "",          "open end" };
 	char *rest = text;
 	bool unclosed = false;
 

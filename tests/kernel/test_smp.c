@@ -279,7 +279,8 @@ static void call_everybody(struct worker *w)
 	cpu_call(&set, count_here, s, true);
 }
 
-/* When all CPUs call all CPUs at once, every call is run everywhere once, and nobody waits for ever. */
+/* When all CPUs call all CPUs at once, every call is run everywhere once, and nobody waits for
+ * ever. */
 TEST(smp, calls_of_all_to_all)
 {
 	static struct storm storm;

@@ -3,8 +3,8 @@
  * map any more, in the middle of its walk; and every allocation of it fails once.
  */
 #include <mm/copy.h>
-#include <mm/share.h>
 #include <mm/reclaim.h>
+#include <mm/share.h>
 #include <mm/swap.h>
 #include <tests/kernel/page_room.h>
 #include <tests/kernel/test.h>
@@ -23,7 +23,7 @@ static const unsigned page[] = { 0, 5, 6, 511, TABLE, TABLE + 100, TABLE + 101, 
 #define PARENTS (SWAP_COUNT_SMALL - 1)
 
 struct forked {
-	bool shares; /* the run's strategy */
+	bool shares;                           /* the run's strategy */
 	struct space *space[SWAP_COUNT_SMALL]; /* the first is the parent of all */
 	swap_slot_t slot[PAGES];
 	unsigned padding_count;

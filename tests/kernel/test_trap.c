@@ -36,8 +36,8 @@ static void call(void *fn)
 	((void (*)(void))(uintptr_t)fn)();
 }
 
-/* Not those that `int n` cannot raise as the CPU does: it pushes no error code, and NMI, double fault
- * and machine check are never expected. Nor those that are interrupts and no traps. */
+/* Not those that `int n` cannot raise as the CPU does: it pushes no error code, and NMI, double
+ * fault and machine check are never expected. Nor those that are interrupts and no traps. */
 static bool is_safe(unsigned vector)
 {
 	return !irq_is_claimed(vector) && vector != 2 && vector != 8 && vector != 18 &&

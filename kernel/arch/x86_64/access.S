@@ -76,8 +76,8 @@ access_jump:
  * void access_enter_user(const struct user_entry *e)
  *
  * Go to e->rip in ring 3 with RDI and RAX set and no stack. The trap that ends it pushes its frame
- * right below this function's caller, like a call. Interrupts are in ring 3 as they were here; on the
- * way there they are off: nobody may come between.
+ * right below this function's caller, like a call. Interrupts are in ring 3 as they were here; on
+ * the way there they are off: nobody may come between.
  */
 	.globl access_enter_user
 access_enter_user:

@@ -54,12 +54,9 @@ void arch_mmu_init(void)
 	arch_mmu.pa_bits = has_sizes ? arch_cpuid(CPUID_ADDRESS_SIZES, 0).eax & 0xff : 36;
 	arch_mmu.pt = (struct pt_cpu)PT_CPU_INIT(arch_mmu.pa_bits, arch_mmu.leaf_level_max);
 	arch_mmu.global = check_feature("PGE", features.edx & FEATURES_EDX_PGE, cr4 & CR4_PGE);
-	arch_mmu.smep = check_feature("SMEP", structured.ebx & STRUCTURED_EBX_SMEP,
-				      cr4 & CR4_SMEP);
-	arch_mmu.smap = check_feature("SMAP", structured.ebx & STRUCTURED_EBX_SMAP,
-				      cr4 & CR4_SMAP);
-	arch_mmu.umip = check_feature("UMIP", structured.ecx & STRUCTURED_ECX_UMIP,
-				      cr4 & CR4_UMIP);
+	arch_mmu.smep = check_feature("SMEP", structured.ebx & STRUCTURED_EBX_SMEP, cr4 & CR4_SMEP);
+	arch_mmu.smap = check_feature("SMAP", structured.ebx & STRUCTURED_EBX_SMAP, cr4 & CR4_SMAP);
+	arch_mmu.umip = check_feature("UMIP", structured.ecx & STRUCTURED_ECX_UMIP, cr4 & CR4_UMIP);
 }
 
 void arch_root_load(pa_t root)

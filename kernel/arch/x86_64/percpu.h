@@ -36,8 +36,8 @@ struct PACKED tss {
 _Static_assert(sizeof(struct tss) == 104, "by the manual");
 
 struct cpu {
-	struct cpu_local local; /* what everybody may know; GS base points at it */
-	struct trap_catches *catches; /* of what runs */
+	struct cpu_local local;                /* what everybody may know; GS base points at it */
+	struct trap_catches *catches;          /* of what runs */
 	struct trap_catches own_stack_catches; /* of NMI, double fault and machine check */
 	uint64_t gdt[GDT_ENTRIES];
 	struct tss tss;

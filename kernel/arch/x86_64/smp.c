@@ -2,8 +2,8 @@
  * Interrupts between CPUs: cross-calls, rescheduling, flushes.
  *
  * A cross-call lies in its sender's slot; the sender puts its number into each receiver's inbox,
- * which is a set of CPUs, and interrupts it. A receiver empties its inbox and runs the call of every
- * sender in it.
+ * which is a set of CPUs, and interrupts it. A receiver empties its inbox and runs the call of
+ * every sender in it.
  *
  *   slot[sender]   fn, arg, pending: how many have not run it yet
  *   inbox[cpu]     whose calls this CPU has to run

@@ -9,11 +9,13 @@
  *     number those that came                      descriptors, APIC, enter()
  *     wait until they are online                  smp_set_online
  *
- * Nothing is ever both writable and executable: the page is executed at its own address, where it is
- * read only, and written through a window, where it is not executable. Both are gone before any CPU
- * is numbered. Whoever comes later finds that he is not invited any more, and stops.
+ * Nothing is ever both writable and executable: the page is executed at its own address, where
+ * it is read only, and written through a window, where it is not executable. Both are gone
+ * before any CPU is numbered. Whoever comes later finds that he is not invited any more, and
+ * stops.
  *
- * Locking: boot CPU, one start at a time. Talks to: boot/trampoline.S, apic.c, mm (tables, windows).
+ * Locking: boot CPU, one start at a time. Talks to: boot/trampoline.S, apic.c, mm (tables,
+ * windows).
  */
 #include <arch/apic.h>
 #include <arch/clock.h>

@@ -24,7 +24,7 @@ thread_switch_stack:
 	pop %rbp
 	ret
 
-/* Entered by the `ret` above: the entry is in RBX, its argument in R12, and RBP ends back traces. */
+/* Entered by the `ret` above: the entry in RBX, its argument in R12; RBP ends back traces. */
 	.globl thread_begin
 thread_begin:
 	mov %r12, %rdi

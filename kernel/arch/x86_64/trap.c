@@ -1,9 +1,9 @@
 /*
  * What a trap means: a page fault that mm resolves, something that was expected, or a bug.
  *
- * Or it is an interrupt: irq.c. Runs on the interrupted stack, or on its own for NMI, double fault and machine check; interrupts
- * are disabled. Locking: none. Talks to: trap_entry.S, access.c, mm (through two hooks),
- * trap_report.c.
+ * Or it is an interrupt: irq.c. Runs on the interrupted stack, or on its own for NMI, double
+ * fault and machine check; interrupts are disabled. Locking: none. Talks to: trap_entry.S,
+ * access.c, mm (through two hooks), trap_report.c.
  */
 #include <arch/irq.h>
 
@@ -22,8 +22,8 @@ static bool has_own_stack(uint64_t vector)
 	return vector == TRAP_NMI || vector == TRAP_DF || vector == TRAP_MC;
 }
 
-/* Is mm to look at the trap first? Not if the test wants it raw, nor if mm itself trapped, nor for an
- * interrupt handler. */
+/* Is mm to look at the trap first? Not if the test wants it raw, nor if mm itself trapped, nor
+ * for an interrupt handler. */
 static bool is_for_mm(const struct trap_frame *f, const struct trap_catch *c)
 {
 	return f->vector == TRAP_PF && trap_page_fault && !(c && (c->raw || c->barrier)) &&

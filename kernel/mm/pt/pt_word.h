@@ -7,8 +7,8 @@
 
 #define PT_SLOT_SHIFT 3
 
-/* Walking relies on loads that depend on each other being ordered, as all our walkers' CPUs order them
- * (pt_populate). The thread sanitizer knows of no such order. */
+/* Walking relies on loads that depend on each other being ordered, as all our walkers' CPUs order
+ * them (pt_populate). The thread sanitizer knows of no such order. */
 #ifdef __SANITIZE_THREAD__
 #define PT_LOAD_ORDER __ATOMIC_ACQUIRE
 #else

@@ -27,7 +27,8 @@ uint64_t clock_now(void);
 /* Wait, without sleeping. Interrupts may prolong it. */
 void clock_wait(uint64_t ns);
 
-/* VECTOR_TIMER on this CPU after about `ns`, earlier if that is very long; replaces the one before. */
+/* VECTOR_TIMER on this CPU after about `ns`, earlier if that is very long; replaces the one
+ * before. */
 void clock_set_alarm(uint64_t ns);
 
 #endif

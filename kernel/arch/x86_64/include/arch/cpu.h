@@ -160,16 +160,16 @@ ALWAYS_INLINE void arch_write_msr(uint32_t msr, uint64_t value)
 			 : "memory");
 }
 
-#define ARCH_CONTROL_REGISTER(n)                                                              \
-	ALWAYS_INLINE uint64_t arch_read_cr##n(void)                                           \
-	{                                                                                      \
-		uint64_t value;                                                                \
-		__asm__ volatile("mov %%cr" #n ", %0" : "=r"(value) : : "memory");             \
-		return value;                                                                  \
-	}                                                                                      \
-	ALWAYS_INLINE void arch_write_cr##n(uint64_t value)                                    \
-	{                                                                                      \
-		__asm__ volatile("mov %0, %%cr" #n : : "r"(value) : "memory");                 \
+#define ARCH_CONTROL_REGISTER(n)                                                   \
+	ALWAYS_INLINE uint64_t arch_read_cr##n(void)                               \
+	{                                                                          \
+		uint64_t value;                                                    \
+		__asm__ volatile("mov %%cr" #n ", %0" : "=r"(value) : : "memory"); \
+		return value;                                                      \
+	}                                                                          \
+	ALWAYS_INLINE void arch_write_cr##n(uint64_t value)                        \
+	{                                                                          \
+		__asm__ volatile("mov %0, %%cr" #n : : "r"(value) : "memory");     \
 	}
 ARCH_CONTROL_REGISTER(0)
 ARCH_CONTROL_REGISTER(2)

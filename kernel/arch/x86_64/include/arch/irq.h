@@ -2,8 +2,8 @@
  * Interrupts: which vectors are whose, and what runs when one comes.
  *
  * Handlers run on the stack of whatever was interrupted, interrupts disabled, and may not sleep;
- * afterwards another thread may run instead, if one should. Locks that they take are of classes with
- * LOCK_FLAG_IRQ. Vectors that nobody has claimed are traps (arch/trap.h).
+ * afterwards another thread may run instead, if one should. Locks that they take are of classes
+ * with LOCK_FLAG_IRQ. Vectors that nobody has claimed are traps (arch/trap.h).
  *
  * Locking: claiming is for boot and drivers' set-up, one at a time.
  */

@@ -18,7 +18,7 @@ struct arch_mmu_caps {
 	unsigned pa_bits;        /* CPUID 0x80000008 EAX[7:0] */
 	bool global;             /* CR4.PGE in use */
 	bool smep, smap, umip;
-	struct pt_cpu pt;        /* pa_bits and leaf_level_max for the entry format (pt_cpu_make) */
+	struct pt_cpu pt; /* pa_bits and leaf_level_max for the entry format (pt_cpu_make) */
 };
 extern struct arch_mmu_caps arch_mmu;
 

@@ -1,7 +1,8 @@
 /*
  * The seam for many CPUs: starting them, and making them do something.
  *
- * CPUs are numbered 0 ... cpu_count() - 1, the boot CPU first. They come online during boot and stay.
+ * CPUs are numbered 0 ... cpu_count() - 1, the boot CPU first. They come online during boot and
+ * stay.
  *
  * Whoever waits for other CPUs has interrupts enabled and holds no lock that one takes with
  * interrupts disabled: two CPUs that wait for each other then serve each other.
@@ -22,16 +23,17 @@ void smp_reserve_trampoline(struct memmap *map, uint64_t pa_limit);
 /* A CPU to start. */
 struct smp_guest {
 	uint8_t apic_id;
-	void *stack_top;          /* where it begins: in the kernel's half, 16-byte aligned */
-	void (*enter)(void *arg); /* what it does there once it is a CPU like any other; no return */
+	void *stack_top; /* where it begins: in the kernel's half, 16-byte aligned */
+	void (*enter)(
+		void *arg); /* what it does there once it is a CPU like any other; no return */
 	void *arg;
 	unsigned cpu; /* out: its number; 0: it did not come */
 };
 
 /*
- * Start these CPUs, all at once, and number those that come in the order of the list. Returns when all
- * that came have called smp_set_online; how many that is. A CPU that there is no memory for is not
- * called, and without a page below 1 MiB nobody is.
+ * Start these CPUs, all at once, and number those that come in the order of the list. Returns
+ * when all that came have called smp_set_online; how many that is. A CPU that there is no memory
+ * for is not called, and without a page below 1 MiB nobody is.
  */
 unsigned smp_start_cpus(struct smp_guest *guest, unsigned count);
 /* How long after the last that came until the others are given up. */
@@ -48,8 +50,8 @@ unsigned smp_apic_id(unsigned cpu);
  * Run fn(arg) on the CPUs of the set, each once, with interrupts disabled and as an interrupt
  * handler: on the others by one round of interrupts, on this one, if it is in the set, meanwhile.
  *
- * With `wait` it returns when all have done it; without, as soon as they have been told. A CPU has one
- * call under way at a time: the next one waits for it. Not from interrupt handlers.
+ * With `wait` it returns when all have done it; without, as soon as they have been told. A CPU
+ * has one call under way at a time: the next one waits for it. Not from interrupt handlers.
  */
 void cpu_call(const struct cpu_set *set, void (*fn)(void *arg), void *arg, bool wait);
 /* The set of all CPUs but the caller, for a caller that cannot change its CPU. */

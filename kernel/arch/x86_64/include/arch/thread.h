@@ -16,7 +16,7 @@
 struct trap_catch {
 	uint64_t rsp; /* where trap_catch_abandon goes on; traps inside happen below it */
 	bool raw, barrier;
-	unsigned irq_depth; /* it catches traps of that depth only: not those of an interrupt above it */
+	unsigned irq_depth;    /* it catches traps of that depth only, not of an interrupt above */
 	struct trap_info info; /* of the trap that was caught, with the RAX it left */
 	uint64_t rax;
 };

@@ -97,8 +97,8 @@ extern enum fault_answer (*trap_page_fault)(const struct trap_frame *f, va_t va)
 /* The one there is: asks mm/fault about the space that the CPU runs. */
 enum fault_answer page_fault_resolve(const struct trap_frame *f, va_t va);
 
-/* Asked about a non-maskable interrupt, on its own stack; false: nobody knows why it came, which is a
- * bug. NULL: nobody ever does. */
+/* Asked about a non-maskable interrupt, on its own stack; false: nobody knows why it came, which
+ * is a bug. NULL: nobody ever does. */
 extern bool (*trap_nmi)(const struct trap_frame *f);
 
 /* Prints the walk of an address, level by level, for the report of an unexpected trap. Set by mm;
