@@ -62,6 +62,7 @@ else
 ARCH_64 := -m64
 ARCH_32 := -m32 -g -gno-as-loc-support
 WARNINGS_CC := -Wlogical-op -Wduplicated-cond -Wjump-misses-init
+ALIGN_CC := -falign-jumps=1 -falign-labels=1
 endif
 
 # What the goals need beyond git and make, found or installed before anything else is done.
@@ -87,10 +88,12 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wundef -Wvla -Wformat=2 -Wpointer-ar
 	-Wimplicit-fallthrough -Wstrict-overflow=2 -Wswitch-enum -Wno-sign-compare $(WARNINGS_CC)
 CPPFLAGS := -I. -Ikernel -Ikernel/arch/x86_64/include -DPTOLEMY_TEST=$(PTOLEMY_TEST) -MMD -MP \
 	-ffile-prefix-map=$(CURDIR)=.
+# Padding would be a twentieth of the text.
+ALIGN := -falign-functions=1 -falign-loops=1 $(ALIGN_CC)
 CFLAGS_BOTH := -std=gnu11 -O2 -ffreestanding -fno-pic -fno-pie -fno-common \
 	-fno-strict-aliasing -fno-delete-null-pointer-checks -fno-stack-protector \
 	-fno-asynchronous-unwind-tables -fcf-protection=none -fno-omit-frame-pointer \
-	-ffunction-sections -mgeneral-regs-only $(WARNINGS)
+	-ffunction-sections -mgeneral-regs-only $(ALIGN) $(WARNINGS)
 CFLAGS_64 := $(ARCH_64) -g $(CFLAGS_BOTH) -mcmodel=kernel -mno-red-zone
 CFLAGS_32 := $(ARCH_32) $(CFLAGS_BOTH) -march=i686
 LDFLAGS := -nostdlib -static --gc-sections --build-id=none -z max-page-size=4096 -z noexecstack \
@@ -165,6 +168,13 @@ $(BUILD)/obj/boot/%.c.o: boot/%.c $(BUILD)/flags
 	@{ echo .code32; grep -v '^[[:space:]]*\.cfi_' $@.32.s; } > $@.s
 	$(Q)$(CC) $(ARCH_64) -c $@.s -o $@
 	$(Q)$(OBJCOPY) --prefix-alloc-sections=.boot $@
+
+# What runs at boot, or while a person or a disk is waited for, is compiled to be small.
+SMALL := kernel/shell/%.c kernel/dev/%.c kernel/main.c kernel/options.c kernel/mm/frame_init.c \
+	kernel/mm/frame_check.c kernel/mm/kspace_boot.c kernel/mm/memmap.c kernel/mm/reclaim.c \
+	kernel/mm/show.c kernel/lib/format.c kernel/lib/ksym.c kernel/lib/panic.c \
+	kernel/arch/x86_64/trap_report.c kernel/arch/x86_64/multiboot.c
+$(patsubst %,$(BUILD)/obj/%.o,$(filter $(SMALL),$(SOURCES))): CFLAGS_64 += -Os
 
 # The copying loops of these must not become calls of themselves.
 $(BUILD)/obj/kernel/lib/string.c.o: CFLAGS_64 += -fno-builtin $(if $(findstring -m64,$(ARCH_64)),\

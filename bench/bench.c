@@ -169,9 +169,8 @@ bool bench_run(const char *globs)
 	return run_count;
 }
 
-SHELL_COMMAND(bench, "bench <globs>", "measure, for example: bench fork,walk; `bench *` for all")
+SHELL_COMMAND(bench, "work", "bench <globs>",
+	      "measure, for example: bench fork,walk; `bench *` for all")
 {
-	if (argc != 2)
-		return shell_usage(argv[0]);
 	return bench_run(argv[1]);
 }

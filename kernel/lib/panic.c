@@ -10,6 +10,8 @@
 #include <dev/debug_exit.h>
 #include <lib/printk.h>
 
+static unsigned panic_owner; /* 1 + number of the CPU */
+
 void (*panic_stop_others)(void);
 void (*assert_hook)(const char *file, int line, const char *expr);
 
@@ -27,13 +29,17 @@ static NORETURN void stop_here(void)
 		arch_halt();
 }
 
+bool panic_has_begun(void)
+{
+	return READ_ONCE(panic_owner);
+}
+
 bool panic_begin(void)
 {
-	static unsigned owner; /* 1 + number of the CPU */
 	unsigned nobody = 0, me = cpu_index() + 1;
 
 	arch_irq_disable();
-	if (!__atomic_compare_exchange_n(&owner, &nobody, me, false, __ATOMIC_SEQ_CST,
+	if (!__atomic_compare_exchange_n(&panic_owner, &nobody, me, false, __ATOMIC_SEQ_CST,
 					 __ATOMIC_SEQ_CST)) {
 		if (nobody != me)
 			stop_here();

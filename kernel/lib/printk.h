@@ -46,6 +46,9 @@ int kvsnprintf(char *buf, size_t size, const char *fmt, __builtin_va_list args) 
 void panic_at(const char *file, int line, const char *fmt, ...) PRINTF_LIKE(3, 4) NORETURN;
 #define panic(...) panic_at(__FILE__, __LINE__, __VA_ARGS__)
 
+/* Is a panic on its way out? Then nothing may wait for anybody. */
+bool panic_has_begun(void);
+
 /* The end of every panic: "Bail out! reason" and the panic code. */
 void bail_out(const char *reason) NORETURN;
 

@@ -261,9 +261,8 @@ bool demo_run(void)
 	return ok;
 }
 
-SHELL_COMMAND(demo, "demo", "a guided tour: the kernel's tables, fork, sharing, drawn as they are")
+SHELL_COMMAND(demo, "start", "demo",
+	      "a guided tour: the kernel's tables, fork, sharing, drawn as they are")
 {
-	if (argc != 1)
-		return shell_usage(argv[0]);
 	return demo_run();
 }

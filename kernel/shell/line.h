@@ -1,7 +1,14 @@
 /*
- * One line of input from the console, with echo and backspace.
+ * One line of input from the console: typed, edited, completed, or had again from the history.
  *
- * Talks to: dev/serial, lib/printk.
+ * Keys: arrows, home, end, delete, backspace; Ctrl-A and -E (start, end), -B and -F (left, right),
+ * -P and -N (history), -K and -U (erase to the end, to the start), -W (erase a word), -L (draw
+ * again), -C (drop the line), Tab (complete; list, if there are several ways).
+ *
+ * What is sent is plain text and backspaces, and the prompt only once, so a program that types
+ * sees an echo. A line longer than the terminal is wide is scrolled.
+ *
+ * Locking: the monitor's CPU. Talks to: term, history, complete, lib/printk.
  */
 #ifndef SHELL_LINE_H
 #define SHELL_LINE_H

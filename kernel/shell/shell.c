@@ -1,35 +1,19 @@
-/*
- * The monitor's loop and its table of commands, see shell.h.
- */
+/* The monitor's loop; see shell.h. */
 #include <dev/debug_exit.h>
 #include <lib/parse.h>
 #include <lib/printk.h>
 #include <lib/string.h>
+#include <mm/pt/pt_types.h>
 #include <shell/line.h>
+#include <shell/pager.h>
 #include <shell/shell.h>
+#include <shell/term.h>
+#include <shell/watch.h>
+#include <shell/words.h>
 
 #define LINE_BYTES 256
-#define ARGUMENT_MAX 16
-
-extern const struct shell_command __start_shell_commands[], __stop_shell_commands[];
 
 unsigned shell_failure_count;
-
-static const struct shell_command *find_command(const char *name)
-{
-	for (const struct shell_command *c = __start_shell_commands; c < __stop_shell_commands; c++)
-		if (!strcmp(c->name, name))
-			return c;
-	return NULL;
-}
-
-bool shell_usage(const char *name)
-{
-	const struct shell_command *c = find_command(name);
-
-	printk("usage: %s\n", c ? c->usage : name);
-	return false;
-}
 
 /* Cut `text` into words. Returns their number, or -1 after saying what is wrong. */
 static int split_words(char *text, char **argv)
@@ -39,8 +23,8 @@ static int split_words(char *text, char **argv)
 	char *word;
 
 	while ((word = parse_word(&text, &unclosed)) != NULL) {
-		if (argc == ARGUMENT_MAX) {
-			printk("more than %d words\n", ARGUMENT_MAX);
+		if (argc == SHELL_ARGUMENT_MAX) {
+			printk("more than %d words\n", SHELL_ARGUMENT_MAX);
 			return -1;
 		}
 		argv[argc++] = word;
@@ -54,19 +38,27 @@ static int split_words(char *text, char **argv)
 
 static bool run_command(char *text)
 {
-	char *argv[ARGUMENT_MAX];
+	char *argv[SHELL_ARGUMENT_MAX];
 	int argc = split_words(text, argv);
+	bool ok;
 
 	if (argc <= 0)
 		return argc == 0;
 
-	const struct shell_command *c = find_command(argv[0]);
+	const struct shell_command *c = shell_find_command(argv[0]);
 
 	if (!c) {
 		printk("%s: no such command; try help\n", argv[0]);
 		return false;
 	}
-	return c->run(argc, argv);
+	if (!words_check(c->usage, argc, argv))
+		return false;
+	if (strcmp(c->topic, "work")) /* whose output is watched as it comes */
+		pager_begin();
+	ok = c->run(argc, argv);
+	watch_report();
+	pager_end();
+	return ok;
 }
 
 /* Cut the first command off *line: up to a ';' outside quotes. */
@@ -99,6 +91,7 @@ void shell_run(void)
 	char line[LINE_BYTES];
 
 	printk("\nType help for the commands; exit, or Ctrl-A X in QEMU, leaves.\n");
+	term_ask_size();
 	while (line_read("ptolemy> ", line, sizeof(line)))
 		shell_run_line(line);
 	printk("no console to read from\n");
@@ -110,39 +103,28 @@ void shell_exit(void)
 	debug_exit(shell_failure_count ? DEBUG_EXIT_FAILED : DEBUG_EXIT_PASSED);
 }
 
-/* The linker fills the table in no order to rely on: print the names sorted. */
-static const struct shell_command *command_after(const char *name)
+bool shell_say_error(const char *what, int err)
 {
-	const struct shell_command *best = NULL;
+	static const struct {
+		int err;
+		const char *why;
+	} table[] = {
+		{ -ENOMEM, "out of memory" },
+		{ -EEXIST, "something is there already" },
+		{ -ENOENT, "there is a hole in that range" },
+		{ -EINVAL, "not whole pages, or an empty range" },
+		{ -ERANGE, "outside the addresses of the space" },
+		{ -EFAULT, "the space does not allow it" },
+		{ -EAGAIN, "an invalidation is open there" },
+	};
 
-	for (const struct shell_command *c = __start_shell_commands; c < __stop_shell_commands; c++)
-		if (strcmp(c->name, name) > 0 && (!best || strcmp(c->name, best->name) < 0))
-			best = c;
-	return best;
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		if (table[i].err == err)
+			printk("%s: %s\n", what, table[i].why);
+	return !err;
 }
 
-SHELL_COMMAND(help, "help [command]", "list the commands, or show how one is used")
+SHELL_COMMAND(exit, "start", "exit", "leave, with success if nothing has failed")
 {
-	const struct shell_command *c;
-
-	if (argc > 2)
-		return shell_usage(argv[0]);
-	if (argc == 2 && !(c = find_command(argv[1]))) {
-		printk("%s: no such command\n", argv[1]);
-		return false;
-	}
-	if (argc == 2) {
-		printk("usage: %s\n%s\n", c->usage, c->help);
-		return true;
-	}
-	for (c = command_after(""); c; c = command_after(c->name))
-		printk("  %-20s %s\n", c->usage, c->help);
-	return true;
-}
-
-SHELL_COMMAND(exit, "exit", "leave, with success if nothing has failed")
-{
-	if (argc != 1)
-		return shell_usage(argv[0]);
 	shell_exit();
 }

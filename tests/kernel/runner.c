@@ -314,6 +314,21 @@ static struct test_result run_suite(size_t first, size_t end, unsigned number)
 	return result;
 }
 
+void test_each_suite(void (*found)(void *arg, const char *suite), void *arg)
+{
+	const char *last = "", *next;
+
+	do {
+		next = NULL;
+		for (const struct test *t = __start_test_entries; t < __stop_test_entries; t++)
+			if (!t->hidden && strcmp(t->suite, last) > 0 &&
+			    (!next || strcmp(t->suite, next) < 0))
+				next = t->suite;
+		if (next)
+			found(arg, next);
+	} while ((last = next));
+}
+
 struct test_result test_run(const char *globs)
 {
 	struct test_result total = { 0 };

@@ -1,0 +1,59 @@
+/*
+ * The event ring at the prompt. Talks to: lib/trace.
+ */
+#include <lib/printk.h>
+#include <lib/string.h>
+#include <lib/trace.h>
+#include <shell/kinds.h>
+#include <shell/shell.h>
+
+#define DUMP_DEFAULT 40
+
+#define ROW(name, a, b) { #name, a, b },
+static const struct {
+	const char *name, *a, *b;
+} event[] = { TRACE_EVENTS(ROW) };
+
+static void print_counts(void)
+{
+	printk("tracing is %s; %lu events\n", trace_is_on ? "on" : "off", trace_total());
+	for (unsigned i = 0; i < TRACE_EVENT_COUNT; i++)
+		if (trace_count(i))
+			printk("  %-11s %8lu\n", event[i].name, trace_count(i));
+}
+
+/* The last `count` events, the oldest first, with the ticks between them. */
+static void print_events(uint64_t count)
+{
+	struct trace_entry e;
+	uint64_t last = 0;
+
+	count = count < TRACE_RING ? count : TRACE_RING;
+	count = count < trace_total() ? count : trace_total();
+	for (uint64_t age = count; age--;) {
+		if (!trace_get(age, &e))
+			continue;
+		printk("%+9ld cpu %u %-11s %s %#lx, %s %#lx\n", last ? (long)(e.tsc - last) : 0,
+		       e.cpu, event[e.event].name, event[e.event].a, e.a, event[e.event].b, e.b);
+		last = e.tsc;
+	}
+}
+
+SHELL_COMMAND(trace, "events", "trace [on|off|clear] | trace dump [<number>]",
+	      "faults, allocations, shares, unshares, invalidations, flushes")
+{
+	bool was_on = trace_is_on;
+
+	if (argc == 1) {
+		print_counts();
+	} else if (!strcmp(argv[1], "dump")) {
+		trace_is_on = false;
+		print_events(argc == 3 ? arg_number(argv[2]) : DUMP_DEFAULT);
+		trace_is_on = was_on;
+	} else if (!strcmp(argv[1], "clear")) {
+		trace_clear();
+	} else {
+		trace_is_on = !strcmp(argv[1], "on");
+	}
+	return true;
+}
