@@ -4,6 +4,7 @@
  */
 #include <pthread.h>
 
+#include <arch/cpu_local.h>
 #include <lib/printk.h>
 #include <tests/host/host.h>
 #include <tests/kernel/workers.h>

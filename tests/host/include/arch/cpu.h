@@ -42,6 +42,12 @@ ALWAYS_INLINE void arch_irq_restore(uint64_t flags)
 		arch_irq_enable();
 }
 
+/* The time stamp of an event: only its order means something here. */
+ALWAYS_INLINE uint64_t arch_read_tsc(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+
 /* The C library's, which freestanding code has no header for. */
 int sched_yield(void);
 
