@@ -11,6 +11,7 @@
  */
 #include <lib/spinlock.h>
 #include <lib/string.h>
+#include <lib/trace.h>
 #include <mm/fault.h>
 #include <mm/flush.h>
 #include <mm/swap.h>
@@ -282,8 +283,10 @@ static int fault_locked(struct fault *f)
 	do {
 		err = fault_resolve(f);
 	} while (err == -EAGAIN);
-	if (!err)
+	if (!err) {
 		area_account_fault(f->area, f->result);
+		trace(TRACE_FAULT, f->va, f->result);
+	}
 	return err;
 }
 

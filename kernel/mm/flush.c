@@ -16,6 +16,7 @@
 #include <arch/smp.h>
 #include <lib/preempt.h>
 #include <lib/printk.h>
+#include <lib/trace.h>
 #include <mm/flush.h>
 #include <mm/grace.h>
 #include <mm/share.h>
@@ -98,6 +99,7 @@ static void flush_cpus(struct pt_batch *b)
 		cpu_call(&set, flush_here, b, true);
 	}
 	preempt_enable();
+	trace(TRACE_FLUSH, b->pending ? b->start : 0, b->pending ? b->last : ~0ull);
 	flush_count(b);
 }
 

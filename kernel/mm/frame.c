@@ -7,6 +7,7 @@
 #include <arch/shadow.h>
 #include <lib/printk.h>
 #include <lib/string.h>
+#include <lib/trace.h>
 #include <mm/frame_internal.h>
 
 static const char *const kind_name[FRAME_KIND_COUNT] = {
@@ -34,6 +35,7 @@ void block_release(struct frame *f)
 {
 	unsigned order = f->order;
 
+	trace(TRACE_FREE, frame_to_pa(f).value, order);
 	poison_fill(f, order);
 	frame_shadow_free(pa_to_ptr(frame_to_pa(f)), block_frames(order) << PAGE_SHIFT);
 	buddy_give(f, order);
@@ -57,6 +59,7 @@ struct frame *frame_alloc_at(unsigned order, enum frame_kind kind, const char *f
 	f->owner[0] = 0;
 	f->owner[1] = 0;
 	frame_set_site(f, file, line);
+	trace(TRACE_ALLOC, frame_to_pa(f).value, order);
 	__atomic_store_n(&f->edges, 1, __ATOMIC_RELEASE);
 	return f;
 }

@@ -9,6 +9,7 @@
  */
 #include <lib/preempt.h>
 #include <lib/printk.h>
+#include <lib/trace.h>
 #include <mm/notifier.h>
 
 /* A walk over the subscribers, on the stack of the caller. */
@@ -99,6 +100,7 @@ int notifier_start(struct notifier *n, struct notifier_section *section, va_t st
 	list_add_before(&n->sections, &section->link);
 	n->section_count[why]++;
 	spin_unlock(&n->lock);
+	trace(TRACE_INVALIDATE, start, end);
 	err = notifier_invalidate(n, start, end, why, may_block);
 	if (!err)
 		return 0;

@@ -14,6 +14,7 @@
  */
 #include <lib/printk.h>
 #include <lib/spinlock.h>
+#include <lib/trace.h>
 #include <mm/flush.h>
 #include <mm/share.h>
 #include <mm/swap.h>
@@ -79,6 +80,7 @@ PT_INLINE int share_enter(struct pt_walk *w, struct pt_at *at)
 		frame_get(pa_to_frame(ptv_pa(at->v)));
 		ptp_change(d, share_write_protect(at->p));
 		SHARE_COUNT(shared);
+		trace(TRACE_SHARE, ptv_pa(at->v).value, level - 1);
 		return PT_SKIP;
 	}
 	if (level == 1)
@@ -186,6 +188,7 @@ static int share_reuse(ptp_t p)
 		want = ptv_make_table(ptv_pa(v), ptv_attr(v) | PT_W, v.level);
 	} while (!ptp_compare_exchange(p, &v, want));
 	SHARE_COUNT(reused);
+	trace(TRACE_REUSE, ptv_pa(v).value, v.level - 1);
 	return 0;
 }
 
@@ -206,6 +209,7 @@ static int share_leave(const struct pt_root *root, ptp_t p, pt_t *old)
 	*old = ptv_to_table(v);
 	ptp_exchange(p, ptv_make_table(own.pa, root->table_rights, p.level));
 	SHARE_COUNT(copied);
+	trace(TRACE_UNSHARE, old->pa.value, own.pa.value);
 	return 0;
 }
 

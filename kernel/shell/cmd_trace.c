@@ -4,6 +4,7 @@
 #include <lib/printk.h>
 #include <lib/string.h>
 #include <lib/trace.h>
+#include <mm/space.h>
 #include <shell/kinds.h>
 #include <shell/shell.h>
 
@@ -22,6 +23,19 @@ static void print_counts(void)
 			printk("  %-11s %8lu\n", event[i].name, trace_count(i));
 }
 
+static void print_event(const struct trace_entry *e, long ticks)
+{
+	static const char *const result[] = { "stale", "filled", "reused", "copied" };
+	_Static_assert(ARRAY_SIZE(result) == FAULT_RESULT_COUNT, "a name for each result");
+
+	printk("%+9ld cpu %u %-11s %s %#lx, %s ", ticks, e->cpu, event[e->event].name,
+	       event[e->event].a, e->a, event[e->event].b);
+	if (e->event == TRACE_FAULT && e->b < FAULT_RESULT_COUNT)
+		printk("%s\n", result[e->b]);
+	else
+		printk("%#lx\n", e->b);
+}
+
 /* The last `count` events, the oldest first, with the ticks between them. */
 static void print_events(uint64_t count)
 {
@@ -33,8 +47,7 @@ static void print_events(uint64_t count)
 	for (uint64_t age = count; age--;) {
 		if (!trace_get(age, &e))
 			continue;
-		printk("%+9ld cpu %u %-11s %s %#lx, %s %#lx\n", last ? (long)(e.tsc - last) : 0,
-		       e.cpu, event[e.event].name, event[e.event].a, e.a, event[e.event].b, e.b);
+		print_event(&e, last ? (long)(e.tsc - last) : 0);
 		last = e.tsc;
 	}
 }
