@@ -26,10 +26,10 @@ static void show_entry(ptp_t p, ptv_t v)
 	static const char *const kind[] = { "none", "table", "leaf", "soft", "bad" };
 	char attr[32];
 
-	printk("  level %u [%3u] %#018lx %-5s", p.level, ptp_index(p), ptv_raw(v),
+	printk("  level %u [%3u] 0x%016lx %-5s", p.level, ptp_index(p), ptv_raw(v),
 	       kind[ptv_kind(v)]);
 	if (ptv_is_table(v) || ptv_is_leaf(v))
-		printk(" pa %#014lx %s", ptv_pa(v).value, show_attr(ptv_attr(v), attr));
+		printk(" pa 0x%012lx %s", ptv_pa(v).value, show_attr(ptv_attr(v), attr));
 	else if (ptv_is_soft(v))
 		printk(" data %#lx", ptv_soft_data(v));
 	printk("\n");
@@ -42,7 +42,7 @@ void show_walk(const struct pt_root *root, va_t va)
 	ptp_t p;
 	ptv_t v;
 
-	printk("walk of %#018lx, top table at pa %#lx\n", va, root->top.pa.value);
+	printk("walk of 0x%016lx, top table at pa %#lx\n", va, root->top.pa.value);
 	if (!pt_root_covers(root, va, va)) {
 		printk("  this root does not translate it\n");
 		return;
@@ -90,10 +90,10 @@ static void show_span(void *arg, const struct pt_span *s)
 	char attr[32];
 
 	((struct show_dump *)arg)->span_count++;
-	printk("%#018lx-%#018lx %11lu KiB level %u ", s->va, s->last, (s->last - s->va + 1) >> 10,
+	printk("0x%016lx-0x%016lx %11lu KiB level %u ", s->va, s->last, (s->last - s->va + 1) >> 10,
 	       s->level);
 	if (s->kind == PT_LEAF)
-		printk("pa %#014lx %s\n", s->pa.value, show_attr(s->attr, attr));
+		printk("pa 0x%012lx %s\n", s->pa.value, show_attr(s->attr, attr));
 	else if (s->kind == PT_SOFT)
 		printk("soft %#lx\n", s->soft);
 	else

@@ -67,7 +67,7 @@ static void print_area(const struct area *area)
 	static const char *const mapped[] = { "anonymous", "object", "device", "zero", "swapped" };
 	char attr[32];
 
-	printk("%#018lx-%#018lx %.3s %s%s%s%s:", area->start, area->end,
+	printk("0x%016lx-0x%016lx %.3s %s%s%s%s:", area->start, area->end,
 	       show_attr(area->rights, attr), kind[area->kind],
 	       area->flags & AREA_SHARED ? " shared" : "",
 	       area->flags & AREA_NOFORK ? " nofork" : "", area->flags & AREA_HUGE ? " huge" : "");
