@@ -20,11 +20,12 @@ define HELP
 make              the kernel: $(BUILD)/kernel.elf, kernel.asm, kernel.sym
 make image        $(BUILD)/ptolemy.iso, which GRUB boots by BIOS and by UEFI
 make run          boot it in QEMU: a guided tour, quick tests, a prompt; `exit` or Ctrl-A X leaves
-make debug        the same, halted at the start, with gdb connected
+make debug        the same, halted at the start, with gdb connected and commands for tables
 make test         boot the whole matrix, run the host tests and checks; logs in $(BUILD)/log
 make host-test    the mm code as an ordinary program, under sanitizers
 make check        static checks
 make monitor-test sit at the prompt, as a person would
+make debugger-test  compare gdb's commands with what the monitor says
 make bench        count the instructions of fork, faults, ...: a table, and $(BUILD)/bench.csv
 make bench-linux  the same on Debian's Linux kernel (which it downloads), beside ours
 make docs         docs/api.md from the library's headers; make check says if it is due
@@ -68,12 +69,12 @@ endif
 # What the goals need beyond git and make, found or installed before anything else is done.
 GOALS := $(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))
 NEEDS := $(if $(filter-out help clean,$(GOALS)),build) \
-	$(if $(filter image run debug test monitor-test bench bench-linux,$(GOALS)),image) \
-	$(if $(filter run debug test monitor-test bench bench-linux,$(GOALS)),run) \
+	$(if $(filter image run debug test monitor-test debugger-test bench bench-linux,$(GOALS)),image) \
+	$(if $(filter run debug test monitor-test debugger-test bench bench-linux,$(GOALS)),run) \
 	$(if $(filter test,$(GOALS))$(filter uefi,$(FIRMWARE)),uefi) \
 	$(if $(filter test host-test,$(GOALS)),test) \
 	$(if $(filter bench-linux,$(GOALS)),peer) \
-	$(if $(filter debug,$(GOALS)),debug)
+	$(if $(filter debug test debugger-test,$(GOALS)),debug)
 ifneq ($(strip $(NEEDS)),)
 set_up := CC='$(CC)' LD='$(LD)' SETUP='$(SETUP)' tools/setup.sh
 ifneq ($(shell $(set_up) $(NEEDS) >&2 || echo failed),)
@@ -251,6 +252,13 @@ monitor-test: image
 	@mkdir -p $(BUILD)/log
 	@tests/monitor $(BUILD)/ptolemy.iso > $(BUILD)/log/monitor.ktap; status=$$?; \
 		cat $(BUILD)/log/monitor.ktap; exit $$status
+
+# Compares what gdb's commands say with what the monitor says.
+.PHONY: debugger-test
+debugger-test: image kernel
+	@mkdir -p $(BUILD)/log
+	@tests/debugger $(BUILD)/ptolemy.iso > $(BUILD)/log/debugger.ktap; status=$$?; \
+		cat $(BUILD)/log/debugger.ktap; exit $$status
 
 .PHONY: check
 check: image kernel

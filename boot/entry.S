@@ -40,6 +40,8 @@ boot_entry:
 	call boot_prepare
 	addl $16, %esp
 
+	.globl boot_switch /* where a debugger stops to see the boot tables before they are used */
+boot_switch:
 	/* Long mode (SDM vol. 3, 9.8.5): PAE and LA57, the top table, EFER, then paging. */
 	movl boot_mode + BOOT_MODE_CR4_START, %eax
 	movl %eax, %cr4

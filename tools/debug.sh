@@ -8,8 +8,8 @@ log=$BUILD/debug.log
 "$@" -serial "file:$log" -monitor none -S -gdb "tcp:127.0.0.1:$port" < /dev/null &
 qemu=$!
 trap 'kill $qemu 2> /dev/null || true' EXIT
-echo "serial line: $log"
+echo "serial line: $log; stops before the switch to long mode, and behind it; help user-defined"
 # GDBFLAGS is a list of words.
 # shellcheck disable=SC2086
-gdb -q "$BUILD/kernel.elf" -ex "target remote 127.0.0.1:$port" -ex "hbreak kernel_main" \
-	${GDBFLAGS:-}
+gdb -q "$BUILD/kernel.elf" -x tools/gdb/ptolemy.py -ex "target remote 127.0.0.1:$port" \
+	-ex "hbreak boot_switch" -ex "hbreak kernel_main" ${GDBFLAGS:-}

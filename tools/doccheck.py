@@ -21,7 +21,7 @@ import tempfile
 from pathlib import Path
 
 SOURCES = ("*.c", "*.h", "*.S", "*.ld", "*.py", "*.sh", "*.mk", "*.cfg", "*.md", "Makefile",
-           "tests/run", "tests/monitor", "tests/exercises", ".ci/run", ".clang-format")
+           "tests/run", "tests/monitor", "tests/debugger", "tests/exercises", ".ci/run", ".clang-format")
 CODE = [name for name in SOURCES if name != "*.md"]
 EXTENSION = r"\.(c|h|S|py|sh|md|mk|ld|cfg|elf|iso|asm|sym|ktap|log|csv)$"
 COMPILE = ["gcc", "-std=gnu11", "-ffreestanding", "-mgeneral-regs-only", "-fsyntax-only", "-Wall",
