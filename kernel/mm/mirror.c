@@ -196,14 +196,14 @@ struct mirror *mirror_create(struct space *space, const struct mirror_format *fo
 	return m;
 }
 
+/* What is mapped goes while the mirror still hears of what the space frees. */
 void mirror_destroy(struct mirror *m)
 {
 	spin_lock(&mirror_list_lock);
 	list_remove(&m->link);
 	spin_unlock(&mirror_list_lock);
+	mirror_drop_all(m);
 	notifier_unregister(&m->subscriber);
-	if (m->space)
-		mirror_drop_all(m);
 	m->format->close(m);
 	pool_free(&mirror_pool, m);
 }
