@@ -72,7 +72,7 @@ NEEDS := $(if $(filter-out help clean,$(GOALS)),build) \
 	$(if $(filter image run debug test monitor-test debugger-test bench bench-linux,$(GOALS)),image) \
 	$(if $(filter run debug test monitor-test debugger-test bench bench-linux,$(GOALS)),run) \
 	$(if $(filter test,$(GOALS))$(filter uefi,$(FIRMWARE)),uefi) \
-	$(if $(filter test host-test,$(GOALS)),test) \
+	$(if $(filter test host-test check,$(GOALS)),test) \
 	$(if $(filter bench-linux,$(GOALS)),peer) \
 	$(if $(filter debug test debugger-test,$(GOALS)),debug)
 ifneq ($(strip $(NEEDS)),)

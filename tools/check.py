@@ -233,6 +233,14 @@ def exercises_turn_red():
     yield from (made.stdout + made.stderr).splitlines() if made.returncode else []
 
 
+def notifier_protocol_holds():
+    """Spin finds no error in the model of the protocol, and one in each model without a rule."""
+    need("spin")
+    made = subprocess.run(["tests/spin/run"], capture_output=True, text=True)
+    note(made.stdout.splitlines()[2].lstrip("# "))
+    yield from (made.stdout + made.stderr).splitlines() if made.returncode else []
+
+
 def make(*arguments):
     made = subprocess.run(["make", "--no-print-directory", "-j2", *arguments],
                           capture_output=True, text=True)
@@ -259,8 +267,8 @@ CHECKS = [
     no_segment_writable_and_executable, only_formats_touch_entries, rooms_include_downwards,
     files_and_functions_are_short, library_is_small, text_is_clean, format_is_ours,
     shell_scripts_are_sound, log_reader_is_strict, api_page_is_current, documents_are_true,
-    exercises_turn_red, kernel_without_tests_is_small, clang_builds_it_too,
-    image_is_reproducible,
+    exercises_turn_red, notifier_protocol_holds, kernel_without_tests_is_small,
+    clang_builds_it_too, image_is_reproducible,
 ]
 
 

@@ -23,6 +23,7 @@ uefi /usr/share/ovmf/OVMF.fd ovmf
 test prove perl
 test gcc gcc
 test /usr/include/stdio.h libc6-dev
+test spin spin
 peer gcc gcc
 peer /usr/include/stdio.h libc6-dev
 peer dpkg dpkg
