@@ -29,6 +29,7 @@
 	X(MIRROR, 0)   /* a mirror's table: callbacks of its space's notifier take it */     \
 	X(NOTIFIER, 0) /* who subscribes, and what is open */                                \
 	X(SWAP, 0)                                                                           \
+	X(PCI, 0) /* configuration space */                                                  \
 	X(POOL, 0)                                                                           \
 	X(TEST_INNER, 0)                                                                     \
 	X(TEST_IRQ, LOCK_FLAG_IRQ)                                                           \
