@@ -46,7 +46,7 @@ HOST_FREESTANDING = $(if $(filter tests/host/%,$<),,-ffreestanding)
 # The image's own mapping; memcpy is the C library's; a panic ends the process; gdb knows the names.
 HOST_SKIP := kernel/mm/kspace_boot.c kernel/lib/string.c kernel/lib/panic.c kernel/lib/ksym.c
 HOST_EXTRA := kernel/arch/x86_64/multiboot.c kernel/options.c kernel/dev/madt.c
-HOST_EXTRA += boot/cmdline.c kernel/dev/vtd_table.c
+HOST_EXTRA += boot/cmdline.c kernel/dev/vtd_table.c kernel/dev/dmar.c
 HOST_FOUND := $(sort $(wildcard kernel/mm/*.c kernel/lib/*.c tests/kernel/*.c))
 HOST_NEEDS_CPU := $(filter-out tests/kernel/test_mm_cpus.c,\
 	$(shell grep -lE 'include <(arch/trap|proc/|tests/kernel/workers)' $(HOST_FOUND)))
