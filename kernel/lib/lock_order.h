@@ -27,14 +27,16 @@
 	X(TABLE, 0)    /* one page table; in a fork the child's nests inside the parent's */ \
 	X(MIRRORS, 0)  /* the list of all mirrors */                                         \
 	X(MIRROR, 0)   /* a mirror's table: callbacks of its space's notifier take it */     \
+	X(IOMMU, 0)    /* a unit's queue and contexts: flushes of mirrors take it */         \
 	X(NOTIFIER, 0) /* who subscribes, and what is open */                                \
 	X(SWAP, 0)                                                                           \
 	X(PCI, 0) /* configuration space */                                                  \
 	X(POOL, 0)                                                                           \
 	X(TEST_INNER, 0)                                                                     \
 	X(TEST_IRQ, LOCK_FLAG_IRQ)                                                           \
-	X(FRAMES, LOCK_FLAG_IRQ)    /* the frame allocator's lists */                        \
-	X(RUN_QUEUE, LOCK_FLAG_IRQ) /* threads are woken with whatever held */
+	X(IOMMU_FAULTS, LOCK_FLAG_IRQ) /* what a unit has refused */                         \
+	X(FRAMES, LOCK_FLAG_IRQ)       /* the frame allocator's lists */                     \
+	X(RUN_QUEUE, LOCK_FLAG_IRQ)    /* threads are woken with whatever held */
 
 #define LOCK_ORDER_ENUM(name, flags) LOCK_##name,
 enum lock_class {
