@@ -32,6 +32,7 @@ make docs         docs/api.md from the library's headers; make check says if it 
 make clean        remove $(BUILD)
 
 for run, debug:   LA57=auto|on|off SMP=n MEM=512M FIRMWARE=bios|uefi CPU=max ACCEL=tcg|kvm
+                  IOMMU=yes|no
                   CMDLINE="kernel options" QEMUFLAGS="more QEMU arguments"
 for test:         TEST=glob (tests by suite.name) SEED=n
 for bench:        BENCH=globs MEM=2048M
@@ -210,7 +211,7 @@ $(BUILD)/flags: FORCE
 
 # --- Using it
 
-export LA57 SMP MEM FIRMWARE CPU ACCEL CMDLINE QEMUFLAGS TEST SEED BOOTS BENCH BUILD READELF
+export LA57 SMP MEM FIRMWARE CPU ACCEL IOMMU CMDLINE QEMUFLAGS TEST SEED BOOTS BENCH BUILD READELF
 IMAGE ?= ptolemy.iso
 qemu := tools/qemu.sh $(BUILD)/$(IMAGE)
 

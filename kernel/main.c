@@ -9,10 +9,10 @@
 #include <arch/smp.h>
 #include <arch/trap.h>
 #include <boot_info.h>
+#include <dev/edu.h>
 #include <dev/fw_cfg.h>
 #include <dev/pic.h>
 #include <dev/serial.h>
-#include <dev/vtd.h>
 #include <lib/printk.h>
 #include <lib/string.h>
 #include <mm/frame.h>
@@ -156,7 +156,8 @@ void kernel_main(uint32_t magic, uint64_t info_pa)
 	start_memory();
 	read_options();
 	cpus_init();
-	vtd_init();
+	if (vtd_init())
+		edu_init();
 	if (is_person_watching()) {
 		demo_run();
 		run_quick_tests();

@@ -34,7 +34,7 @@ ROOMS = {
     "kernel/mm/pt/": r"\"?<?(mm/pt/|pt_\w*\.h|pt\.h|std(bool|def|int)\.h|PT_(FORMAT|HOST)_HEADER)",
     "kernel/mm/": r"<(mm|lib|arch|std)|<(boot_info|options)\.h|PT_FORMAT_HEADER",
     "kernel/lib/": r"<(lib|std)|<arch/(image|layout|backtrace|cpu)\.h|<dev/debug_exit\.h",
-    "kernel/dev/": r"<(dev|lib|arch|mm|std)|<boot_info\.h",
+    "kernel/dev/": r"<(dev|lib|arch|mm|std)|<(boot_info|proc/thread)\.h",
     "kernel/arch/": r"<(arch|lib|mm|dev|std)|<boot(_info|/trampoline)\.h|\"",
     "boot/": r"<(std|boot/|lib/compiler\.h|arch/layout\.h)",
 }

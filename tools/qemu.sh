@@ -28,6 +28,10 @@ esac
 options=$(printf %s "${LA57:+la57=$LA57 }${CMDLINE:-}" | sed 's/,/,,/g')
 [ -z "$options" ] || set -- -fw_cfg "name=opt/org.ptolemy/cmdline,string=$options" "$@"
 
+# An IOMMU, and a DMA engine behind it that takes any address; IOMMU=no leaves them out.
+[ "${IOMMU:-yes}" = no ] || set -- -device intel-iommu,aw-bits=48 \
+	-device edu,dma_mask=0xffffffffffffffff "$@"
+
 # QEMUFLAGS is a list of words.
 # shellcheck disable=SC2086
 exec "${QEMU:-qemu-system-x86_64}" -machine q35 -accel "${ACCEL:-tcg}" -cpu "${CPU:-max}" \
