@@ -67,12 +67,12 @@ def statement_end(lines, at):
         while lines[at].endswith("\\"):
             at += 1
         return at + 1
-    depth = 0
+    depth, expression = 0, lines[at].startswith("PT_EXPR(")
     while True:
         code = re.sub(r"/\*.*?\*/", "", lines[at])
         depth += code.count("{") + code.count("(") - code.count("}") - code.count(")")
         at += 1
-        if depth == 0 and (code.rstrip().endswith(";") or code.startswith("}")):
+        if depth == 0 and (expression or code.rstrip().endswith(";") or code.startswith("}")):
             return at
 
 
@@ -96,11 +96,15 @@ def chunks(lines):
 
 def signature(text):
     """A function's head, on as few lines as fit."""
+    expression = re.match(r"PT_EXPR\((.*?), (\w+),\s*(\(.*?\)),", text, re.DOTALL)
+    if expression:
+        star = "" if expression[1].endswith("*") else " "
+        text = f"{expression[1]}{star}{expression[2]}{expression[3]};"
     head = text.split("{")[0]
     if re.match(r"(typedef )?(struct|enum|union)\b[^(]*\{", text) or not re.search(r"\w\(", head):
         return text
     head = re.sub(r"__attribute__\(\(.*?\)\)", "", head)
-    head = re.sub(r"\b(PT_INLINE|static inline|static)\b", "", head)
+    head = re.sub(r"\b(PT_INLINE|PT_API|static inline|static)\b", "", head)
     head = " ".join(head.split()).rstrip(";") + ";"
     if len(head) <= WIDTH:
         return head

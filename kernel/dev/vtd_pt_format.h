@@ -165,9 +165,14 @@ static inline ptv_t ptv_make_soft(uint64_t data, unsigned level)
 	return (ptv_t){ data << PT_PAGE_SHIFT | VTD_SOFT, level };
 }
 
-static inline ptv_t ptv_leaf_change(ptv_t v, pt_attr_t clear, pt_attr_t set)
+static inline struct pt_change pt_change_make(pt_attr_t clear, pt_attr_t set)
 {
-	return ptv_make_leaf(ptv_pa(v), (ptv_attr(v) & ~clear) | set, v.level);
+	return (struct pt_change){ .keep = ~(uint64_t)clear, .set = set };
+}
+
+static inline ptv_t ptv_change(ptv_t v, struct pt_change change)
+{
+	return ptv_make_leaf(ptv_pa(v), (ptv_attr(v) & change.keep) | change.set, v.level);
 }
 
 static inline ptv_t ptv_write_protect(ptv_t v)

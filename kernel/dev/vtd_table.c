@@ -2,7 +2,8 @@
  * The page-table library, and mirrors, in the VT-d second-level format. No state but the caps.
  * Locking: mm/mirror.h. Talks to: mm/pt, mm/mirror.
  */
-#define PT_PREFIX vtd_
+#define PT_API static __attribute__((unused))
+#define MIRROR_FORMAT vtd_mirror_format
 #define PT_FORMAT_HEADER <dev/vtd_pt_format.h>
 #define PT_HOST_HEADER <mm/mirror_host.h>
 #include <mm/pt/pt_ops.c>

@@ -6,6 +6,7 @@
 #ifndef LIB_COMPILER_H
 #define LIB_COMPILER_H
 
+#include <lib/errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -11,6 +11,9 @@
 #include <mm/mirror.h>
 #include <mm/pt_host.h>
 
+#undef PT_HOST_HOLD
+#undef PT_HOST_DROP
+#undef PT_HOST_DEAD
 #define PT_HOST_HOLD(table) frame_get(pa_to_frame((table).pa))
 #define PT_HOST_DROP(table) frame_put(pa_to_frame((table).pa))
 #define PT_HOST_DEAD(table) ((pa_to_frame((table).pa)->meta.flags & MIRROR_TABLE_DEAD) != 0)
@@ -34,5 +37,6 @@ static inline void mirror_host_free(struct pt_owner *owner, pt_t table, struct p
 
 /* Mirrors hold no reference on what they map, so a split has nothing to count. */
 #undef PT_HOST_SPLIT
+#define PT_HOST_SPLIT(v) ((void)0)
 
 #endif

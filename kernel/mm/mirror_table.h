@@ -1,9 +1,10 @@
 /*
  * A mirror's table in one format. The format's own .c file names the format and this room's host,
- * includes mm/pt/pt_ops.c, then this, which defines `const struct mirror_format
- * <prefix>mirror_format`:
+ * includes mm/pt/pt_ops.c, then this, which defines `const struct mirror_format` of the name
+ * MIRROR_FORMAT:
  *
- *   #define PT_PREFIX vtd_
+ *   #define PT_API static __attribute__((unused))
+ *   #define MIRROR_FORMAT vtd_mirror_format
  *   #define PT_FORMAT_HEADER <dev/vtd_pt_format.h>
  *   #define PT_HOST_HEADER <mm/mirror_host.h>
  *   #include <mm/pt/pt_ops.c>
@@ -125,9 +126,9 @@ PT_INLINE int mirror_fill_enter(struct pt_walk *w, struct pt_at *at)
 
 	while (at->va > f->span->last)
 		f->span++;
-	if (!mirror_fill_fits(f, at) || !pt_table_empty(at->v))
+	if (!mirror_fill_fits(f, at) || !pt_is_empty(ptv_to_table(at->v)))
 		return PT_DONE;
-	pt_at_prune(w, at);
+	pt_leave_prune(w, at);
 	return PT_AGAIN;
 }
 
@@ -342,6 +343,12 @@ static void mirror_visit_table(const struct mirror_visit *visit, pt_t table)
 	visit->fn(visit->arg, table, live, summary);
 }
 
+PT_INLINE int mirror_pass_entry(struct pt_walk *w, struct pt_at *at)
+{
+	(void)w, (void)at;
+	return PT_DONE;
+}
+
 PT_INLINE int mirror_visit_enter(struct pt_walk *w, struct pt_at *at)
 {
 	mirror_visit_table((struct mirror_visit *)w, ptv_to_table(at->v));
@@ -349,7 +356,7 @@ PT_INLINE int mirror_visit_enter(struct pt_walk *w, struct pt_at *at)
 }
 
 static const struct pt_client mirror_visit_client = {
-	.entry = pt_pass_entry,
+	.entry = mirror_pass_entry,
 	.enter = mirror_visit_enter,
 	.sparse = true,
 };
@@ -387,7 +394,7 @@ static bool mirror_table_iter_next(struct pt_iter *it, struct pt_span *span)
 	return true;
 }
 
-const struct mirror_format PT_NAME(mirror_format) = {
+const struct mirror_format MIRROR_FORMAT = {
 	.level_count = PT_LEVEL_COUNT,
 	.open = mirror_table_open,
 	.close = mirror_table_close,

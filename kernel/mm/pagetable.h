@@ -5,7 +5,6 @@
 #ifndef MM_PAGETABLE_H
 #define MM_PAGETABLE_H
 
-#define PT_PREFIX cpu_
 #define PT_FORMAT_HEADER <arch/pt_format.h>
 #define PT_HOST_HEADER <mm/pt_host.h>
 

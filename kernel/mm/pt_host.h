@@ -14,9 +14,13 @@
 struct pt_owner;
 struct pt_batch;
 
+#define PT_HOST_HOOKS
 #define PT_ASSERT(cond) ASSERT(cond)
 #define PT_HOST_REPORT_BAD(p, va, v) pt_report_bad((p).level, va, ptv_raw(v))
 #define PT_HOST_SPLIT(v) pt_host_split(ptv_attr(v), ptv_pa(v), (v).level)
+#define PT_HOST_HOLD(table) ((void)(table))
+#define PT_HOST_DROP(table) ((void)(table))
+#define PT_HOST_DEAD(table) ((void)(table), false)
 
 /*
  * A table entry of a user space grants W exactly as long as its table has no other edge, so the

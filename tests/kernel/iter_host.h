@@ -62,11 +62,15 @@ static inline void iter_free(struct pt_owner *owner, pt_t table, struct pt_batch
 	frame_put(pa_to_frame(table.pa));
 }
 
+#undef PT_HOST_HOLD
+#undef PT_HOST_DROP
+#undef PT_HOST_DEAD
 #define PT_HOST_HOLD(table) iter_hold((table).pa, (table).level)
 #define PT_HOST_DROP(table) iter_drop((table).pa)
 #define PT_HOST_DEAD(table) (pa_to_frame((table).pa)->meta.flags != 0)
 #define pt_host_ptr(pa) iter_look(pa)
 #define pt_host_free iter_free
 #undef PT_HOST_SPLIT
+#define PT_HOST_SPLIT(v) ((void)0)
 
 #endif

@@ -2,7 +2,7 @@
  * The iterator, on trees of the VT-d format whose host counts holds and looks (iter_host.h): what
  * it visits, what it holds, what it costs, and the defects that such iterators have had.
  */
-#define PT_PREFIX iter_
+#define PT_API static __attribute__((unused))
 #define PT_FORMAT_HEADER <dev/vtd_pt_format.h>
 #define PT_HOST_HEADER <tests/kernel/iter_host.h>
 #include <mm/pt/pt_ops.c>

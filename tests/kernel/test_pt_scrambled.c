@@ -2,7 +2,6 @@
  * The library proved on a format that no walker has, whose encoding differs by level, at four
  * depths: what is right here does not depend on the CPU's format.
  */
-#define PT_PREFIX test_scrambled_
 #define PT_TEST_FORMAT <tests/kernel/pt/pt_format_scrambled.h>
 #define HOST_PA_BASE 0x03fedcba90000000ull
 

@@ -1,7 +1,6 @@
 /*
  * The library proved on tables of four entries, where every index is a border.
  */
-#define PT_PREFIX test_small_
 #define SMALL_TABLE_BITS 2
 #define SMALL_LEVEL_COUNT 5
 #define PT_TEST_FORMAT <tests/kernel/pt/pt_format_small.h>

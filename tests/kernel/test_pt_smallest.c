@@ -1,7 +1,6 @@
 /*
  * The library proved on tables of two entries and up to six levels, the smallest there is.
  */
-#define PT_PREFIX test_smallest_
 #define SMALL_TABLE_BITS 1
 #define SMALL_LEVEL_COUNT 6
 #define PT_TEST_FORMAT <tests/kernel/pt/pt_format_small.h>

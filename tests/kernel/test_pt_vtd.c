@@ -2,7 +2,6 @@
  * The VT-d second-level format proved, with three, four and five levels. The unit is made up, so
  * that the widths do not depend on where the test runs.
  */
-#define PT_PREFIX test_vtd_
 #define vtd_caps test_vtd_caps
 #define PT_TEST_FORMAT <dev/vtd_pt_format.h>
 #define HOST_PA_BASE 0x000fedcba9000000ull

@@ -2,7 +2,6 @@
  * The x86-64 format proved, with 4 and with 5 levels in one program: depth is a fact of the root.
  * The CPU is made up, so that the widths do not depend on where the test runs.
  */
-#define PT_PREFIX test_x86_
 #define PT_CPU test_cpu
 #define PT_TEST_FORMAT <arch/pt_format.h>
 #define HOST_PA_BASE 0x000fedcba9000000ull

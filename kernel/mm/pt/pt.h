@@ -1,18 +1,17 @@
 /*
  * The page-table API: one format, any depth.
  *
- * The including file names the format and, if it likes, a host header and a name prefix:
+ * The including file names the format and, if it likes, a host header:
  *
- *   #define PT_PREFIX x86_
  *   #define PT_FORMAT_HEADER <arch/pt_format.h>
  *   #include <mm/pt/pt.h>
  *
  * Geometry, predicates, entries, walking down, roots and tables are here, all inline; pt_walk.h is
  * the engine that visits ranges, pt_ops.h its ready-made clients, pt_iter.h the iterator.
  *
- * Locking: readers may run beside anything, if the host frees tables only when no reader can
- * hold them. Whoever changes entries of a range must be alone with it, except that pt_populate may
- * race with itself.
+ * Locking: readers may run beside anything, if the host frees tables only when no reader can hold
+ * them. Whoever changes entries of a range must be alone with it, except that pt_populate may race
+ * with itself; counts of one table are exact only if changes in it come one after the other.
  */
 #ifndef PT_PT_H
 #define PT_PT_H
@@ -29,214 +28,142 @@
 #include "pt_host.h"
 #endif
 
-#ifndef PT_ASSERT
-#define PT_ASSERT(cond) ((cond) ? (void)0 : __builtin_trap())
-#endif
-#ifndef PT_HOST_REPORT_BAD /* (ptp_t p, va_t va, ptv_t v): tell somebody */
-#define PT_HOST_REPORT_BAD(p, va, v) ((void)0)
-#endif
-#ifndef PT_HOST_SPLIT /* (ptv_t leaf): its frames are about to be counted a level lower */
-#define PT_HOST_SPLIT(v) ((void)0)
-#endif
 /*
- * A host that shares tables says which table entries lead to one that others may see, too, and how
- * to make it the root's own before anything below changes (0 or -errno; nothing half done).
+ * What a host may want to know or decide; it defines all of it, and PT_HOST_HOOKS, or none.
+ *
+ * A bad entry was found. A leaf was split: its frames are counted a level lower from here on. A
+ * table is to be kept from being reused, or no more; is it out of the tree? Does a table entry lead
+ * to a table that others may see, too; and make it the root's own before anything below changes (0
+ * or -errno; nothing half done).
  */
-#ifndef PT_HOST_SHARED
+#ifndef PT_HOST_HOOKS
+#define PT_ASSERT(cond) ((cond) ? (void)0 : __builtin_trap())
+#define PT_HOST_REPORT_BAD(p, va, v) ((void)0)
+#define PT_HOST_SPLIT(v) ((void)0)
+#define PT_HOST_HOLD(table) ((void)(table))
+#define PT_HOST_DROP(table) ((void)(table))
+#define PT_HOST_DEAD(table) ((void)(table), false)
 #define PT_HOST_SHARED(v) false
-#endif
-#ifndef PT_HOST_EXCLUSIVE
 #define PT_HOST_EXCLUSIVE(root, p) 0
 #endif
-
-#ifndef PT_PREFIX
-#define PT_PREFIX
+#ifndef PT_TOP_MIN /* a format may know that no root is less deep */
+#define PT_TOP_MIN 0
 #endif
-#define PT_PASTE2(a, b) a##b
-#define PT_PASTE(a, b) PT_PASTE2(a, b)
-#define PT_NAME(name) PT_PASTE(PT_PREFIX, name)
-
-#define PT_INLINE static inline __attribute__((always_inline, unused))
 
 /* ---- Geometry: everything follows from the format's four constants. ---- */
 
 #define PT_ENTRY_COUNT (1u << PT_TABLE_BITS)
 #define PT_TABLE_BYTES ((size_t)PT_ENTRY_COUNT << PT_SLOT_SHIFT)
 #define PT_GROUP_SHIFT (PT_TABLE_BITS > 6 ? PT_TABLE_BITS - 6 : 0)
+#define PT_GROUP_MASK ((1u << PT_GROUP_SHIFT) - 1)
 
-_Static_assert(PT_LEVEL_COUNT >= 1 && PT_LEVEL_COUNT <= PT_LEVEL_MAX,
-	       "pt_walk.h has a body for six levels");
-_Static_assert(PT_PAGE_SHIFT + (PT_LEVEL_COUNT - 1) * PT_TABLE_BITS < 64,
-	       "top entries are wider than 2^64");
+_Static_assert(PT_LEVEL_COUNT > PT_TOP_MIN && PT_LEVEL_COUNT <= PT_LEVEL_MAX, "levels");
+_Static_assert(PT_PAGE_SHIFT + PT_LEVEL_COUNT * PT_TABLE_BITS < 64, "shifts stay below 64");
 
-/* log2 of what an entry of a level maps or covers. */
-PT_INLINE unsigned pt_shift(unsigned level)
-{
-	return PT_PAGE_SHIFT + level * PT_TABLE_BITS;
-}
-
-PT_INLINE uint64_t pt_size(unsigned level)
-{
-	return 1ull << pt_shift(level);
-}
-
-/* The bits of an address that lie inside one entry. */
-PT_INLINE uint64_t pt_mask(unsigned level)
-{
-	return pt_size(level) - 1;
-}
-
-PT_INLINE unsigned pt_index(va_t va, unsigned level)
-{
-	return (va >> pt_shift(level)) & (PT_ENTRY_COUNT - 1);
-}
+/* log2 of what an entry of a level covers, the same in bytes, and an address's part in it. */
+PT_EXPR(unsigned, pt_shift, (unsigned level), PT_PAGE_SHIFT + level * PT_TABLE_BITS)
+PT_EXPR(uint64_t, pt_size, (unsigned level), 1ull << pt_shift(level))
+PT_EXPR(uint64_t, pt_mask, (unsigned level), pt_size(level) - 1)
+/* Which entry of a table at the level holds va. */
+PT_EXPR(unsigned, pt_index, (va_t va, unsigned level),
+	(va >> pt_shift(level)) & (PT_ENTRY_COUNT - 1))
 
 /*
  * Where the entry that holds va ends, or `end` if that comes first: the step of every loop over
  * entries. Both may have wrapped to 0, which means 2^64; so ends are compared as last addresses.
  */
-PT_INLINE va_t pt_addr_end(va_t va, va_t end, unsigned level)
-{
-	va_t boundary = (va | pt_mask(level)) + 1;
+PT_EXPR(va_t, pt_addr_end, (va_t va, va_t end, unsigned level),
+	(va | pt_mask(level)) < end - 1 ? (va | pt_mask(level)) + 1 : end)
 
-	return boundary - 1 < end - 1 ? boundary : end;
-}
+/* ---- Values; ptv_none, ptv_is_table and ptv_present are the format's own. ---- */
 
-/* ---- Predicates on values; ptv_none, ptv_is_table and ptv_present are the format's own. ---- */
+PT_EXPR(bool, ptv_is_leaf, (ptv_t v), ptv_kind(v) == PT_LEAF)
+PT_EXPR(bool, ptv_is_soft, (ptv_t v), ptv_kind(v) == PT_SOFT)
+PT_EXPR(bool, ptv_is_bad, (ptv_t v), ptv_kind(v) == PT_BAD)
+/* Is it a leaf or a soft entry: what a walk is after? */
+PT_EXPR(bool, ptv_is_item, (ptv_t v), ptv_is_leaf(v) || ptv_is_soft(v))
+PT_EXPR(bool, ptv_is_huge, (ptv_t v), v.level > 0 && ptv_is_leaf(v))
+PT_EXPR(bool, ptv_bottom, (ptv_t v), v.level == 0)
+/* Is it a leaf whose frames nobody counts? */
+PT_EXPR(bool, ptv_is_devmap, (ptv_t v), ptv_is_leaf(v) && (ptv_attr(v) & PT_DEVMAP))
 
-#define PT_PREDICATE(name, condition) \
-	PT_INLINE bool name(ptv_t v)  \
-	{                             \
-		return condition;     \
-	}
-
-PT_PREDICATE(ptv_is_leaf, ptv_kind(v) == PT_LEAF)
-PT_PREDICATE(ptv_is_soft, ptv_kind(v) == PT_SOFT)
-PT_PREDICATE(ptv_is_bad, ptv_kind(v) == PT_BAD)
-PT_PREDICATE(ptv_is_huge, v.level > 0 && ptv_is_leaf(v))
-PT_PREDICATE(ptv_is_devmap, ptv_is_leaf(v) && (ptv_attr(v) & PT_DEVMAP)) /* frames nobody counts */
-PT_PREDICATE(ptv_bottom, v.level == 0)
+/* The leaf with the attributes (old & ~clear) | set. */
+PT_EXPR(ptv_t, ptv_leaf_change, (ptv_t v, pt_attr_t clear, pt_attr_t set),
+	ptv_change(v, pt_change_make(clear, set)))
 
 /* The value as the walker sees it, for reports and comparisons alone. */
-PT_INLINE uint64_t ptv_raw(ptv_t v)
-{
-	return v.bits;
-}
-
+PT_EXPR(uint64_t, ptv_raw, (ptv_t v), v.bits)
 /* The page frame number of a leaf or a table. */
-PT_INLINE uint64_t ptv_pfn(ptv_t v)
-{
-	return ptv_pa(v).value >> PT_PAGE_SHIFT;
-}
-
+PT_EXPR(uint64_t, ptv_pfn, (ptv_t v), ptv_pa(v).value >> PT_PAGE_SHIFT)
 /* The table that a table entry points to: one level down. */
-PT_INLINE pt_t ptv_to_table(ptv_t v)
-{
-	return (pt_t){ ptv_pa(v), v.level - 1 };
-}
+PT_EXPR(pt_t, ptv_to_table, (ptv_t v), (pt_t){ ptv_pa(v), v.level - 1 })
 
 /* ---- Entries of a table. ---- */
 
-PT_INLINE ptp_t pt_entry(pt_t table, unsigned index)
-{
-	char *base = pt_host_ptr(table.pa);
+PT_EXPR(ptp_t, pt_entry, (pt_t table, unsigned index),
+	(ptp_t){ (char *)pt_host_ptr(table.pa) + ((size_t)index << PT_SLOT_SHIFT), table.level })
+PT_EXPR(ptp_t, ptp_step, (ptp_t p, int count),
+	(ptp_t){ (char *)p.slot + count * (ptrdiff_t)(1 << PT_SLOT_SHIFT), p.level })
+PT_EXPR(ptp_t, ptp_next, (ptp_t p), ptp_step(p, 1))
+PT_EXPR(ptp_t, ptp_prev, (ptp_t p), ptp_step(p, -1))
+PT_EXPR(ptp_t, ptp_first, (ptp_t p),
+	(ptp_t){ (void *)((uintptr_t)p.slot & ~(PT_TABLE_BYTES - 1)), p.level })
+PT_EXPR(unsigned, ptp_index, (ptp_t p), ((uintptr_t)p.slot & (PT_TABLE_BYTES - 1)) >> PT_SLOT_SHIFT)
 
-	return (ptp_t){ base + ((size_t)index << PT_SLOT_SHIFT), table.level };
-}
+PT_EXPR(struct pt_meta *, pt_meta, (pt_t table), pt_host_meta(pt_host_ptr(table.pa)))
+PT_EXPR(struct pt_meta *, ptp_meta, (ptp_t p), pt_host_meta(ptp_first(p).slot))
+PT_EXPR(bool, pt_is_empty, (pt_t table), !__atomic_load_n(&pt_meta(table)->live, __ATOMIC_RELAXED))
 
-/* The entry `count` further on in the same table. */
-PT_INLINE ptp_t ptp_step(ptp_t p, int count)
+/* Book a change of `delta` live entries, all with indices in [first, last]. */
+PT_INLINE void pt_meta_add(struct pt_meta *meta, int delta, unsigned first, unsigned last)
 {
-	return (ptp_t){ (char *)p.slot + count * (ptrdiff_t)(1 << PT_SLOT_SHIFT), p.level };
-}
-
-PT_INLINE ptp_t ptp_next(ptp_t p)
-{
-	return ptp_step(p, 1);
-}
-
-PT_INLINE ptp_t ptp_prev(ptp_t p)
-{
-	return ptp_step(p, -1);
-}
-
-PT_INLINE unsigned ptp_index(ptp_t p)
-{
-	return ((uintptr_t)p.slot & (PT_TABLE_BYTES - 1)) >> PT_SLOT_SHIFT;
-}
-
-PT_INLINE struct pt_meta *pt_meta(pt_t table)
-{
-	return pt_host_meta(pt_host_ptr(table.pa));
-}
-
-PT_INLINE struct pt_meta *ptp_meta(ptp_t p)
-{
-	return pt_host_meta((void *)((uintptr_t)p.slot & ~(PT_TABLE_BYTES - 1)));
-}
-
-/*
- * Book a change of `delta` live entries, all with indices in [first, last]. Returns how many the
- * table has left.
- */
-PT_INLINE unsigned pt_meta_add(struct pt_meta *meta, int delta, unsigned first, unsigned last)
-{
-	uint16_t live = __atomic_add_fetch(&meta->live, delta, __ATOMIC_RELAXED);
-	uint64_t groups = (~0ull >> (63 - (last >> PT_GROUP_SHIFT))) &
-			  (~0ull << (first >> PT_GROUP_SHIFT));
+	uint64_t groups = (2ull << (last >> PT_GROUP_SHIFT)) - (1ull << (first >> PT_GROUP_SHIFT));
+	bool empty = !__atomic_add_fetch(&meta->live, delta, __ATOMIC_RELAXED);
 
 	if (delta > 0)
 		__atomic_or_fetch(&meta->summary, groups, __ATOMIC_RELAXED);
-	else if (live == 0)
+	else if (empty)
 		__atomic_store_n(&meta->summary, 0, __ATOMIC_RELAXED);
-	return live;
 }
 
-/* Go on from `index` to the first entry whose group has live ones; PT_ENTRY_COUNT if none has. */
-PT_INLINE unsigned pt_skip(uint64_t summary, unsigned index)
+/* From `index` on, the first entry whose group has live ones; PT_ENTRY_COUNT if none has. */
+PT_INLINE unsigned pt_skip(pt_t table, unsigned index)
 {
+	uint64_t summary = __atomic_load_n(&pt_meta(table)->summary, __ATOMIC_RELAXED);
 	uint64_t ahead = index < PT_ENTRY_COUNT ? summary >> (index >> PT_GROUP_SHIFT) : 0;
 
 	if (ahead & 1)
 		return index;
-	return ahead ? ((index >> PT_GROUP_SHIFT) + (unsigned)__builtin_ctzll(ahead))
-			       << PT_GROUP_SHIFT
-		     : PT_ENTRY_COUNT;
+	index = (index & ~PT_GROUP_MASK) +
+		((unsigned)__builtin_ctzll(ahead | 1ull << 63) << PT_GROUP_SHIFT);
+	return ahead ? index : PT_ENTRY_COUNT;
 }
 
-/* The first live entry at or after `index`, or PT_ENTRY_COUNT. */
+/* From `index` on, the first live entry; PT_ENTRY_COUNT if there is none. */
 PT_INLINE unsigned pt_next_live(pt_t table, unsigned index)
 {
-	uint64_t summary = __atomic_load_n(&pt_meta(table)->summary, __ATOMIC_RELAXED);
-
-	for (index = pt_skip(summary, index); index < PT_ENTRY_COUNT;
-	     index = pt_skip(summary, index))
+	for (index = pt_skip(table, index); index < PT_ENTRY_COUNT; index = pt_skip(table, index))
 		do {
 			if (!ptv_none(ptp_get(pt_entry(table, index))))
 				return index;
-		} while (++index & ((1u << PT_GROUP_SHIFT) - 1));
+		} while (++index & PT_GROUP_MASK);
 	return index;
 }
 
-/* Count a table's entries anew, when something was in it that nobody may have counted. */
+/* Count the table of p anew, when something was in it that nobody may have counted. */
 static inline void pt_recount(ptp_t p)
 {
 	struct pt_meta *meta = ptp_meta(p);
-	unsigned live = 0;
 
+	meta->live = 0;
 	meta->summary = 0;
-	p.slot = (void *)((uintptr_t)p.slot & ~(PT_TABLE_BYTES - 1));
-	for (unsigned i = 0; i < PT_ENTRY_COUNT; i++, p = ptp_next(p)) {
-		if (ptv_none(ptp_get(p)))
-			continue;
-		live++;
-		meta->summary |= 1ull << (i >> PT_GROUP_SHIFT);
-	}
-	meta->live = (uint16_t)live;
+	p = ptp_first(p);
+	for (unsigned i = 0; i < PT_ENTRY_COUNT; i++, p = ptp_next(p))
+		if (!ptv_none(ptp_get(p)))
+			pt_meta_add(meta, 1, i, i);
 }
 
-/* Set an entry that was none, or clear one; alone, with its counts. For loops there is pt_walk.h.
- * */
+/* Change one entry alone, with the counts. For loops there is pt_walk.h. Returns the old value. */
 PT_INLINE ptv_t ptp_change(ptp_t p, ptv_t v)
 {
 	ptv_t old = ptp_exchange(p, v);
@@ -248,68 +175,58 @@ PT_INLINE ptv_t ptp_change(ptp_t p, ptv_t v)
 	return old;
 }
 
-/* ---- Roots. ---- */
-
-#define PT_RIGHTS (PT_RWX | PT_U)
+/* ---- Roots, and walking down. ---- */
 
 /* Does [start, last] lie inside the root, and is it in order? */
-PT_INLINE bool pt_root_covers(const struct pt_root *root, va_t start, va_t last)
-{
-	return start <= last && start >= root->first && last <= root->last;
-}
-
+PT_EXPR(bool, pt_root_covers, (const struct pt_root *root, va_t start, va_t last),
+	start <= last && start >= root->first && last <= root->last)
+/* 0 for a range of whole pages inside the root, or -EINVAL or -ERANGE. */
+PT_EXPR(int, pt_root_check, (const struct pt_root *root, va_t start, va_t end),
+	((start | end) & pt_mask(0)) || start == end ? -EINVAL
+	: pt_root_covers(root, start, end - 1)       ? 0
+						     : -ERANGE)
 /* The top table's entry for va: where walking down begins. */
-PT_INLINE ptp_t pt_top(const struct pt_root *root, va_t va)
-{
-	return pt_entry(root->top, pt_index(va, root->top.level));
-}
-
+PT_EXPR(ptp_t, pt_top, (const struct pt_root *root, va_t va),
+	pt_entry(root->top, pt_index(va, root->top.level)))
 /*
  * Walk down one level: the entry for va in the table that `v`, the value of a table entry, points
  * to. Its level is v's less one.
  */
-PT_INLINE ptp_t pt_walk(ptv_t v, va_t va)
-{
-	return pt_entry(ptv_to_table(v), pt_index(va, v.level - 1));
-}
+PT_EXPR(ptp_t, pt_walk, (ptv_t v, va_t va), pt_entry(ptv_to_table(v), pt_index(va, v.level - 1)))
+
+/* Where a walk down has ended. */
+struct pt_spot {
+	pt_t table; /* the lowest one on the way */
+	ptp_t p;    /* its entry for the address */
+	ptv_t v;
+	pt_attr_t rights; /* left by all tables above it; not for a change */
+};
 
 /*
- * Walk down to the entry for va at level `stop`, or as far as there are tables: the entry where it
- * ended, and its value in *v. One body a level; the root's level says where it begins.
- *
- * With `change` it ends above a shared table, too.
- * *rights (may be NULL) loses what the tables passed do not leave to those below.
+ * Walk down to level `stop`, or as far as there are tables; with `change`, at most to the entry
+ * that leads to a shared one. Unrolled: one body a level, in which the level is a constant.
  */
-PT_INLINE ptp_t pt_descend(const struct pt_root *root, va_t va, unsigned stop, bool change,
-			   ptv_t *v, pt_attr_t *rights)
+PT_INLINE struct pt_spot pt_descend(const struct pt_root *root, va_t va, unsigned stop, bool change)
 {
+	struct pt_spot s = { .rights = PT_RIGHTS };
 	pa_t table = root->top.pa;
-	ptp_t p;
 
-#define PT_DESCEND(n)                                                                         \
-	case n:                                                                               \
-		if (n < PT_LEVEL_COUNT) {                                                     \
-			p = pt_entry((pt_t){ table, n }, pt_index(va, n));                    \
-			*v = ptp_get(p);                                                      \
-			if (n == stop || !ptv_is_table(*v) || (change && PT_HOST_SHARED(*v))) \
-				return p;                                                     \
-			if (rights)                                                           \
-				*rights &= ptv_attr(*v);                                      \
-			table = ptv_pa(*v);                                                   \
-		}                                                                             \
-		__attribute__((fallthrough));
+	PT_UNROLL
+	for (unsigned i = 0; i < PT_LEVEL_COUNT; i++) {
+		const unsigned level = PT_LEVEL_COUNT - 1 - i;
 
-	switch (root->top.level) {
-		PT_DESCEND(5)
-		PT_DESCEND(4)
-		PT_DESCEND(3)
-		PT_DESCEND(2)
-		PT_DESCEND(1)
-	default:
-		p = pt_entry((pt_t){ table, 0 }, pt_index(va, 0));
-		*v = ptp_get(p);
-		return p;
+		if (level > PT_TOP_MIN && level > root->top.level)
+			continue;
+		s.table = (pt_t){ table, level };
+		s.p = pt_entry(s.table, pt_index(va, level));
+		s.v = ptp_get(s.p);
+		if (level == stop || !ptv_is_table(s.v) || (change && PT_HOST_SHARED(s.v)))
+			break;
+		if (!change)
+			s.rights &= ptv_attr(s.v);
+		table = ptv_pa(s.v);
 	}
+	return s;
 }
 
 /* ---- Tables. ---- */
@@ -385,34 +302,17 @@ static inline bool ptp_none_or_clear_bad(ptp_t p, va_t va)
 	return true;
 }
 
-/*
- * Walk down for a change: as pt_descend to level 0, with all tables on the way the root's own.
- * 0 or what PT_HOST_EXCLUSIVE says.
- */
-static inline int pt_reach(const struct pt_root *root, va_t va, ptp_t *p, ptv_t *v)
-{
-	int err = 0;
-
-	for (*p = pt_descend(root, va, 0, true, v, NULL); ptv_is_table(*v) && !err;
-	     *p = pt_descend(root, va, 0, true, v, NULL))
-		err = PT_HOST_EXCLUSIVE(root, *p);
-	return err;
-}
-
 /* Fill a table that nobody sees with what the huge leaf or soft entry v says, piece by piece. */
 static inline void pt_fill_split(pt_t table, ptv_t v)
 {
-	const bool leaf = ptv_is_leaf(v);
-	ptv_t part = leaf ? ptv_make_leaf(ptv_pa(v), ptv_attr(v), table.level) : v;
-	uint64_t data = leaf ? 0 : ptv_soft_data(v);
+	const uint64_t bytes = pt_size(table.level), pages = bytes >> PT_PAGE_SHIFT;
 	ptp_t p = pt_entry(table, 0);
 
-	for (unsigned i = 0; i < PT_ENTRY_COUNT; i++, p = ptp_next(p)) {
-		ptp_set(p, leaf ? part : ptv_make_soft(data, table.level));
-		part = leaf ? ptv_leaf_next(part) : v;
-		data += pt_size(table.level) >> PT_PAGE_SHIFT;
-	}
-	pt_recount(pt_entry(table, 0));
+	for (unsigned i = 0; i < PT_ENTRY_COUNT; i++, p = ptp_next(p))
+		ptp_set(p, ptv_is_leaf(v)
+				   ? ptv_make_leaf(pa_add(ptv_pa(v), i * bytes), ptv_attr(v),
+						   table.level)
+				   : ptv_make_soft(ptv_soft_data(v) + i * pages, table.level));
 }
 
 /*
@@ -426,11 +326,12 @@ static inline int pt_split(const struct pt_root *root, ptp_t p)
 {
 	ptv_t v = ptp_get(p);
 	pt_t table;
-	int err = pt_alloc(root->owner, p.level - 1, &table);
+	int err = ptv_is_item(v) ? pt_alloc(root->owner, p.level - 1, &table) : -EAGAIN;
 
 	if (err)
 		return err;
-	while (ptv_is_leaf(v) || ptv_is_soft(v)) {
+	pt_meta_add(pt_meta(table), PT_ENTRY_COUNT, 0, PT_ENTRY_COUNT - 1);
+	do {
 		pt_fill_split(table, v);
 		if (ptp_compare_exchange(p, &v,
 					 ptv_make_table(table.pa, root->table_rights, p.level))) {
@@ -438,7 +339,7 @@ static inline int pt_split(const struct pt_root *root, ptp_t p)
 				PT_HOST_SPLIT(v);
 			return 0;
 		}
-	}
+	} while (ptv_is_item(v));
 	pt_release(root->owner, table, NULL);
 	return -EAGAIN;
 }

@@ -40,11 +40,14 @@ static inline ptv_t ptv_make_table(pa_t pa, pt_attr_t rights, unsigned level);
 static inline ptv_t ptv_make_soft(uint64_t data, unsigned level);
 static inline ptv_t ptv_make_none(unsigned level);
 
-/* The same leaf (or table) without PT_W; the same leaf with the attributes (old & ~clear) | set;
- * the same leaf for the memory right behind it. */
+/*
+ * The same leaf (or table) without PT_W; the same leaf for the memory right behind it, or with the
+ * attributes (old & ~clear) | set: a change that is made ready once, for many leaves.
+ */
 static inline ptv_t ptv_write_protect(ptv_t v);
-static inline ptv_t ptv_leaf_change(ptv_t v, pt_attr_t clear, pt_attr_t set);
 static inline ptv_t ptv_leaf_next(ptv_t v);
+static inline struct pt_change pt_change_make(pt_attr_t clear, pt_attr_t set);
+static inline ptv_t ptv_change(ptv_t v, struct pt_change change);
 
 /* Bit L is set if a leaf at level L is legal on this walker: all up to some level, at least 0. */
 static inline unsigned pt_leaf_levels(void);
@@ -54,6 +57,7 @@ static inline uint64_t pt_pa_limit(void);
 /* Load; store to an entry that the walker does not write (none or unreachable), with release order;
  * exchange; compare-exchange, which leaves what it found in *expected. */
 static inline ptv_t ptp_get(ptp_t p);
+static inline bool ptp_all_none(ptp_t p, unsigned count);
 static inline void ptp_set(ptp_t p, ptv_t v);
 static inline ptv_t ptp_exchange(ptp_t p, ptv_t v);
 static inline bool ptp_compare_exchange(ptp_t p, ptv_t *expected, ptv_t v);

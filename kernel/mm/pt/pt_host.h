@@ -3,8 +3,7 @@
  * libpt.a; a host that compiles the library itself may name an own header with inline versions
  * in PT_HOST_HEADER.
  *
- * Optional, by macro: PT_ASSERT(cond), PT_HOST_REPORT_BAD(p, va, v), PT_HOST_SPLIT(v),
- * PT_HOST_SHARED(v), PT_HOST_EXCLUSIVE(root, p) (see pt.h).
+ * Optional, by macro: PT_HOST_HOOKS (see pt.h).
  */
 #ifndef PT_HOST_H
 #define PT_HOST_H

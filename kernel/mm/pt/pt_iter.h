@@ -24,45 +24,32 @@
 
 #include "pt.h"
 
-#ifndef PT_HOST_HOLD /* (pt_t table): keep it from being reused until PT_HOST_DROP */
-#define PT_HOST_HOLD(table) ((void)(table))
-#define PT_HOST_DROP(table) ((void)(table))
-#endif
-#ifndef PT_HOST_DEAD /* (pt_t table): is it out of the tree? */
-#define PT_HOST_DEAD(table) ((void)(table), false)
-#endif
-
-/* Start before `start`, to stop at `end` (exclusive; 0 means 2^64). -ERANGE if the root does not
- * translate the range; then next says false at once. */
+/*
+ * Start before `start`, to stop at `end` (exclusive; 0 means 2^64). -ERANGE if the root does not
+ * translate the range, -EINVAL if it is not whole pages; then next says false at once.
+ */
 static inline int pt_iter_init(struct pt_iter *it, const struct pt_root *root, va_t start, va_t end)
 {
-	bool covered = pt_root_covers(root, start, end - 1);
+	int err = pt_root_check(root, start, end);
 
 	*it = (struct pt_iter){ .root = root,
 				.va = start,
 				.last = end - 1,
-				.done = !covered,
+				.done = err,
 				.at = start,
 				.level = root->top.level };
 	it->path[it->level] = root->top;
 	it->rights[it->level] = PT_RIGHTS;
 	PT_HOST_HOLD(root->top);
-	return covered ? 0 : -ERANGE;
-}
-
-/* Leave the tables below `level` behind. */
-static inline void pt_iter_rise(struct pt_iter *it, unsigned level)
-{
-	for (; it->level < level; it->level++)
-		PT_HOST_DROP(it->path[it->level]);
+	return err;
 }
 
 /* Let go of everything. */
 static inline void pt_iter_fini(struct pt_iter *it)
 {
-	pt_iter_rise(it, it->root->top.level);
+	for (it->done = true; it->level < it->root->top.level; it->level++)
+		PT_HOST_DROP(it->path[it->level]);
 	PT_HOST_DROP(it->root->top);
-	it->done = true;
 }
 
 /* Go on at va, which may lie before or behind where the iterator is; behind the range there is
@@ -76,28 +63,15 @@ static inline void pt_iter_seek(struct pt_iter *it, va_t va)
 /* Go on to the entry `count` entries ahead. The path follows at the next call. */
 static inline void pt_iter_step(struct pt_iter *it, unsigned count)
 {
-	va_t next = (it->va & ~pt_mask(it->level)) + ((va_t)count << pt_shift(it->level));
-
-	it->done = next - 1 >= it->last;
-	it->va = next;
+	it->va = (it->va & ~pt_mask(it->level)) + ((va_t)count << pt_shift(it->level));
+	it->done = it->va - 1 >= it->last;
 }
 
-/* Rise to the lowest table of the path that leads to it->va and is still in the tree, and not
- * below `level`. */
-static inline void pt_iter_move(struct pt_iter *it, unsigned level)
+/* The entry for va in the lowest table of the path. */
+static inline void pt_iter_look(const struct pt_iter *it, va_t va, struct pt_iter_at *at)
 {
-	while (it->level < it->root->top.level &&
-	       (it->level < level || (it->va ^ it->at) >> pt_shift(it->level + 1) ||
-		PT_HOST_DEAD(it->path[it->level])))
-		pt_iter_rise(it, it->level + 1);
-	it->at = it->va;
-}
-
-/* The entry at it->va in the lowest table of the path. */
-static inline void pt_iter_look(const struct pt_iter *it, struct pt_iter_at *at)
-{
-	at->va = it->va;
-	at->p = pt_entry(it->path[it->level], pt_index(it->va, it->level));
+	at->va = va;
+	at->p = pt_entry(it->path[it->level], pt_index(va, it->level));
 	at->v = ptp_get(at->p);
 	at->rights = it->rights[it->level];
 }
@@ -111,36 +85,62 @@ static inline void pt_iter_descend(struct pt_iter *it, ptv_t v)
 	it->rights[table.level] = it->rights[v.level] & ptv_attr(v);
 	it->path[table.level] = table;
 	it->level = table.level;
-	it->at = it->va;
 }
 
-/*
- * The next entry of the range that is not none and no table: leaf, soft or bad.
- * Returns false when there is none left.
- */
-static inline bool pt_iter_next(struct pt_iter *it, struct pt_iter_at *at)
+/* Is the lowest table of the path done with: nothing to visit in it, below `level`, or dead? */
+PT_EXPR(bool, pt_iter_must_rise, (const struct pt_iter *it, unsigned level),
+	it->level < it->root->top.level &&
+		(it->done || it->level < level || (it->va ^ it->at) >> pt_shift(it->level + 1) ||
+		 PT_HOST_DEAD(it->path[it->level])))
+
+/* Go on to the next entry: of `level`, with the tables down to it made, or live. 1, 0 or -errno. */
+PT_SLOW int pt_iter_advance(struct pt_iter *it, struct pt_iter_at *at, bool make, unsigned level)
 {
-	while (!it->done) {
+	int err = 0;
+
+	while (!err) {
 		unsigned index, live;
 
-		pt_iter_move(it, 0);
+		if (pt_iter_must_rise(it, level)) {
+			PT_HOST_DROP(it->path[it->level]);
+			it->level++;
+			if (!it->tables)
+				continue;
+			pt_iter_look(it, it->at & ~pt_mask(it->level), at);
+			return 1;
+		}
+		if (it->done)
+			return 0;
 		index = pt_index(it->va, it->level);
-		live = pt_next_live(it->path[it->level], index);
+		live = make ? index : pt_next_live(it->path[it->level], index);
 		if (live != index)
 			pt_iter_step(it, live - index);
 		if (it->done || live == PT_ENTRY_COUNT)
 			continue;
-		pt_iter_look(it, at);
-		if (ptv_is_table(at->v)) {
-			pt_iter_descend(it, at->v);
-			continue;
+		it->at = it->va;
+		pt_iter_look(it, it->va, at);
+		if (ptv_is_table(at->v) && (!make || it->level > level)) {
+			if (make && PT_HOST_SHARED(at->v))
+				err = PT_HOST_EXCLUSIVE(it->root, at->p);
+			else
+				pt_iter_descend(it, at->v);
+		} else if (make && it->level > level && ptp_none_or_clear_bad(at->p, at->va)) {
+			err = pt_populate(it->root, at->p);
+		} else {
+			pt_iter_step(it, 1);
+			if (make || !ptv_none(at->v))
+				return 1;
 		}
-		pt_iter_step(it, 1);
-		if (!ptv_none(at->v))
-			return true;
 	}
-	return false;
+	return err;
 }
+
+/*
+ * The next entry of the range that is not none and no table: leaf, soft or bad. With it->tables
+ * also each table, after what is in it. Returns false when there is none left.
+ */
+PT_EXPR(bool, pt_iter_next, (struct pt_iter * it, struct pt_iter_at *at),
+	pt_iter_advance(it, at, false, 0) > 0)
 
 /*
  * The entry at `level` for the next address of the range, with the tables down to it made where
@@ -148,26 +148,7 @@ static inline bool pt_iter_next(struct pt_iter *it, struct pt_iter_at *at)
  *
  * Returns 1, 0 when there is none left, or -ENOMEM (the position is unchanged).
  */
-static inline int pt_iter_next_alloc(struct pt_iter *it, unsigned level, struct pt_iter_at *at)
-{
-	int err = 0;
-
-	if (!it->done)
-		pt_iter_move(it, level);
-	while (!it->done && !err) {
-		pt_iter_look(it, at);
-		if (it->level > level && ptv_is_table(at->v)) {
-			err = PT_HOST_SHARED(at->v) ? PT_HOST_EXCLUSIVE(it->root, at->p) : 0;
-			if (!err)
-				pt_iter_descend(it, ptp_get(at->p));
-		} else if (it->level > level && ptp_none_or_clear_bad(at->p, at->va)) {
-			err = pt_populate(it->root, at->p);
-		} else {
-			pt_iter_step(it, 1);
-			return 1;
-		}
-	}
-	return err;
-}
+PT_EXPR(int, pt_iter_next_alloc, (struct pt_iter * it, unsigned level, struct pt_iter_at *at),
+	pt_iter_advance(it, at, true, level))
 
 #endif

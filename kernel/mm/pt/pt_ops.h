@@ -6,25 +6,17 @@
  * then. Flushing the range afterwards is the caller's duty; tables that became unreachable go to
  * `batch`.
  *
- * Compiled once per format: a .c file names its format as pt.h says and includes pt_ops.c.
+ * Compiled once per format: a .c file names its format as pt.h says and includes pt_ops.c. PT_API
+ * is for a format that is not alone in a program: `static`, where one file uses it.
  */
 #ifndef PT_OPS_H
 #define PT_OPS_H
 
 #include "pt.h"
 
-#define pt_map PT_NAME(pt_map)
-#define pt_unmap PT_NAME(pt_unmap)
-#define pt_protect PT_NAME(pt_protect)
-#define pt_translate PT_NAME(pt_translate)
-#define pt_find PT_NAME(pt_find)
-#define pt_merge PT_NAME(pt_merge)
-#define pt_cut PT_NAME(pt_cut)
-#define pt_reserve PT_NAME(pt_reserve)
-#define pt_count PT_NAME(pt_count)
-#define pt_dump PT_NAME(pt_dump)
-#define pt_free PT_NAME(pt_free)
-#define pt_root_init PT_NAME(pt_root_init)
+#ifndef PT_API
+#define PT_API
+#endif
 
 /* Told of every leaf and soft entry that an operation has removed (v.level says how large). */
 struct pt_drop {
@@ -37,8 +29,8 @@ struct pt_drop {
  * Other members of *root get defaults: leaves wherever the format allows, empty tables
  * reclaimed, tables granting all rights but PT_U. Returns 0 or -ENOMEM.
  */
-int pt_root_init(struct pt_root *root, struct pt_owner *owner, unsigned top_level, va_t first,
-		 va_t last);
+PT_API int pt_root_init(struct pt_root *root, struct pt_owner *owner, unsigned top_level,
+			va_t first, va_t last);
 
 /*
  * Map [va, va + bytes) to the memory from pa on, in the largest leaves that alignment,
@@ -48,8 +40,8 @@ int pt_root_init(struct pt_root *root, struct pt_owner *owner, unsigned top_leve
  * format cannot hold, unaligned pa). On failure nothing is mapped that was not before; tables left
  * empty are taken back.
  */
-int pt_map(const struct pt_root *root, va_t va, pa_t pa, uint64_t bytes, pt_attr_t attr,
-	   struct pt_batch *batch);
+PT_API int pt_map(const struct pt_root *root, va_t va, pa_t pa, uint64_t bytes, pt_attr_t attr,
+		  struct pt_batch *batch);
 
 /*
  * Remove everything in [start, end): leaves and soft entries go to `drop` (may be NULL), tables
@@ -57,8 +49,8 @@ int pt_map(const struct pt_root *root, va_t va, pa_t pa, uint64_t bytes, pt_attr
  *
  * Returns -ENOMEM if a split found no memory; then every translation is as before.
  */
-int pt_unmap(const struct pt_root *root, va_t start, va_t end, struct pt_drop *drop,
-	     struct pt_batch *batch);
+PT_API int pt_unmap(const struct pt_root *root, va_t start, va_t end, struct pt_drop *drop,
+		    struct pt_batch *batch);
 
 /*
  * Give the leaves in [start, end) the attributes (old & ~clear) | set; soft entries stay.
@@ -66,43 +58,44 @@ int pt_unmap(const struct pt_root *root, va_t start, va_t end, struct pt_drop *d
  * PT_YOUNG and PT_DIRTY that the walker sets meanwhile are kept unless they are in `clear`.
  * Returns -EINVAL for attributes the format does not know; -ENOMEM as pt_unmap.
  */
-int pt_protect(const struct pt_root *root, va_t start, va_t end, pt_attr_t clear, pt_attr_t set);
+PT_API int pt_protect(const struct pt_root *root, va_t start, va_t end, pt_attr_t clear,
+		      pt_attr_t set);
 
 /*
  * Split so that no leaf reaches across va: an operation that starts or ends there needs no memory.
  * Returns 0 or -ENOMEM; translations are the same either way.
  */
-int pt_cut(const struct pt_root *root, va_t va);
+PT_API int pt_cut(const struct pt_root *root, va_t va);
 
 /* Make sure that every table down to `level` exists in [start, end). -ENOMEM: some do. */
-int pt_reserve(const struct pt_root *root, va_t start, va_t end, unsigned level);
+PT_API int pt_reserve(const struct pt_root *root, va_t start, va_t end, unsigned level);
 
 /*
  * What va translates to. Never fails: outside the root it is none. Lock-free.
  * pt_find gives the lowest entry itself, for those who go on from there.
  */
-struct pt_span pt_translate(const struct pt_root *root, va_t va);
-ptp_t pt_find(const struct pt_root *root, va_t va, ptv_t *v);
+PT_API struct pt_span pt_translate(const struct pt_root *root, va_t va);
+PT_API ptp_t pt_find(const struct pt_root *root, va_t va, ptv_t *v);
 
 /*
  * Replace tables in [start, end) whose entries say together what one leaf can say by that leaf.
  *
  * PT_YOUNG and PT_DIRTY are joined. Returns the number of huge leaves made, or -ERANGE/-EINVAL.
  */
-int pt_merge(const struct pt_root *root, va_t start, va_t end, struct pt_batch *batch);
+PT_API int pt_merge(const struct pt_root *root, va_t start, va_t end, struct pt_batch *batch);
 
 /* Entries by kind and level, found by walking; PT_NONE is not counted. */
 struct pt_count {
 	uint64_t entry[PT_KIND_COUNT][PT_LEVEL_MAX];
 };
-int pt_count(const struct pt_root *root, va_t start, va_t end, struct pt_count *out);
+PT_API int pt_count(const struct pt_root *root, va_t start, va_t end, struct pt_count *out);
 
 /* Report the ranges of [start, end) that are not none, in order, neighbours that continue each
  * other (same kind, level, attributes but A/D, adjoining memory) merged. */
 typedef void pt_dump_fn(void *arg, const struct pt_span *span);
-int pt_dump(const struct pt_root *root, va_t start, va_t end, pt_dump_fn *fn, void *arg);
+PT_API int pt_dump(const struct pt_root *root, va_t start, va_t end, pt_dump_fn *fn, void *arg);
 
 /* Tear down all that the root translates, and the top table. */
-void pt_free(struct pt_root *root, struct pt_drop *drop, struct pt_batch *batch);
+PT_API void pt_free(struct pt_root *root, struct pt_drop *drop, struct pt_batch *batch);
 
 #endif

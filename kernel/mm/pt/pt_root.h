@@ -41,6 +41,7 @@ struct pt_iter {
 	const struct pt_root *root;
 	va_t va, last;                  /* still to visit, inclusive */
 	bool done;                      /* va has passed last */
+	bool tables;                    /* give tables, too */
 	va_t at;                        /* an address below the lowest table of the path */
 	unsigned level;                 /* of the lowest table on the path */
 	pt_t path[PT_LEVEL_MAX];        /* by level; valid from `level` to the top, each held */

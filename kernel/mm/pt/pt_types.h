@@ -13,20 +13,27 @@
 #include <stdint.h>
 
 #ifndef ENOMEM
-enum pt_errno {
-	EPERM = 1,
-	ENOENT = 2,
-	EIO = 5,
-	EAGAIN = 11,
-	ENOMEM = 12,
-	EFAULT = 14,
-	EBUSY = 16,
-	EEXIST = 17,
-	EINVAL = 22,
-	ENOSPC = 28,
-	ERANGE = 34,
-	EOVERFLOW = 75,
-};
+#define EAGAIN 11
+#define ENOMEM 12
+#define EEXIST 17
+#define EINVAL 22
+#define ERANGE 34
+#endif
+
+#define PT_INLINE static inline __attribute__((always_inline, unused))
+/* For what is not to make the function that calls it slower. */
+#define PT_SLOW static __attribute__((noinline, unused))
+/* A function that is one expression. */
+#define PT_EXPR(type, name, parameters, ...) \
+	PT_INLINE type name parameters       \
+	{                                    \
+		return __VA_ARGS__;          \
+	}
+/* Before a loop whose counter is to be a constant in each turn. */
+#ifdef __clang__ /* does so unasked */
+#define PT_UNROLL
+#else
+#define PT_UNROLL _Pragma("GCC unroll 8")
 #endif
 
 /* A virtual address: what a walker is asked for. An integer, because arithmetic on it is the job.
@@ -41,15 +48,8 @@ typedef struct {
 #define PA(x) ((pa_t){ (uint64_t)(x) })
 #define PA_NONE PA(~0ull)
 
-static inline bool pa_equal(pa_t a, pa_t b)
-{
-	return a.value == b.value;
-}
-
-static inline pa_t pa_add(pa_t pa, uint64_t bytes)
-{
-	return PA(pa.value + bytes);
-}
+PT_EXPR(bool, pa_equal, (pa_t a, pa_t b), a.value == b.value)
+PT_EXPR(pa_t, pa_add, (pa_t pa, uint64_t bytes), PA(pa.value + bytes))
 
 /* A table: its physical address and its level. */
 typedef struct {
@@ -102,13 +102,19 @@ typedef uint32_t pt_attr_t;
 #define PT_MARK (1u << 10)  /* one bit for the owner of the tree; walkers ignore it */
 #define PT_ATTR_ALL 0x77fu
 
-/* The most levels any format has. */
-#define PT_LEVEL_MAX 6
-#define PT_RWX (PT_R | PT_W | PT_X)
+/* A change of attributes as the format likes it: bits that stay, bits that are set. */
+struct pt_change {
+	uint64_t keep, set;
+};
 
 /* Ranges are [start, end); end == 0 means 2^64. */
 typedef struct {
 	va_t start, end;
 } va_range_t;
+
+/* The most levels any format has. */
+#define PT_LEVEL_MAX 6
+#define PT_RWX (PT_R | PT_W | PT_X)
+#define PT_RIGHTS (PT_RWX | PT_U)
 
 #endif

@@ -51,17 +51,15 @@ struct pt_client {
 	int (*enter)(struct pt_walk *w, struct pt_at *at);
 	int (*leave)(struct pt_walk *w, struct pt_at *at);
 	bool sparse; /* none entries are passed over, many at a time */
-	bool makes;  /* none entries are passed over at level 0 only: above, `entry` makes tables */
 	bool blind;  /* all entries of level 0 are known to be none: `entry` gets them unread */
 	bool change; /* entries will be changed ... */
 	bool whole;  /* ... but none that the range covers in part: do not split */
+	bool pure;   /* `entry` leaves the state as it is */
 };
 
 /* Does the rest of the walk cover all of the entry at va? */
-PT_INLINE bool pt_covers(const struct pt_walk *w, const struct pt_at *at)
-{
-	return !(at->va & pt_mask(at->p.level)) && w->last - at->va >= pt_mask(at->p.level);
-}
+PT_EXPR(bool, pt_covers, (const struct pt_walk *w, const struct pt_at *at),
+	!(at->va & pt_mask(at->p.level)) && w->last - at->va >= pt_mask(at->p.level))
 
 /* Fill a none entry; alone with it, so a store is enough. */
 PT_INLINE void pt_at_fill(struct pt_at *at, ptv_t v)
@@ -77,44 +75,30 @@ PT_INLINE ptv_t pt_at_clear(struct pt_at *at)
 	return ptp_exchange(at->p, ptv_make_none(at->p.level));
 }
 
-/* Take an empty table out of the tree. The entry above is none afterwards. */
-PT_INLINE void pt_at_prune(struct pt_walk *w, struct pt_at *at)
-{
-	if (at->p.level <= w->root->keep_level) /* of the entry: the table's is one less */
-		pt_release(w->root->owner, ptv_to_table(pt_at_clear(at)), w->batch);
-}
-
-/* Does the table entry v lead to a table without a live entry? */
-PT_INLINE bool pt_table_empty(ptv_t v)
-{
-	return __atomic_load_n(&pt_meta(ptv_to_table(v))->live, __ATOMIC_RELAXED) == 0;
-}
-
-/* For clients that remove: the usual `leave`. */
+/* For clients that remove: the usual `leave`. Takes an empty table out of the tree. */
 PT_INLINE int pt_leave_prune(struct pt_walk *w, struct pt_at *at)
 {
-	if (pt_table_empty(at->v))
-		pt_at_prune(w, at);
+	pt_t table = ptv_to_table(at->v);
+
+	if (pt_is_empty(table) && table.level < w->root->keep_level) {
+		pt_at_clear(at);
+		pt_release(w->root->owner, table, w->batch);
+	}
 	return PT_DONE;
 }
 
 /*
- * The entry to start from for a range: that of the lowest table which holds all of it, unless the
- * range is one whole entry of the table above. So a small range costs one walk down, not one a
- * pass. Without tables on the way, the entry where they end.
+ * The short way to the table of level 0 that holds all of a small range. A higher one if there is
+ * no such table, it might be in the way of a huge leaf, or something above it is shared.
  */
-PT_INLINE ptp_t pt_cover(const struct pt_root *root, va_t va, va_t last, bool change)
+PT_INLINE pt_t pt_bottom(const struct pt_root *root, va_t va, va_t last)
 {
-	const uint64_t inside = va ^ last;
-	unsigned level = 0;
-	ptv_t v;
+	struct pt_spot s = { .table = root->top };
 
-	if (!(inside >> pt_shift(1)) && last - va != pt_mask(1)) /* the level is a constant here */
-		return pt_descend(root, va, 0, change, &v, NULL);
-	while (++level < root->top.level &&
-	       (inside >> pt_shift(level + 1) || last - va == pt_mask(level + 1)))
-		;
-	return pt_descend(root, va, level, change, &v, NULL);
+	if ((va ^ last) >> pt_shift(1) || last - va == pt_mask(1))
+		return s.table;
+	s = pt_descend(root, va, 1, true);
+	return ptv_is_table(s.v) && !PT_HOST_SHARED(s.v) ? ptv_to_table(s.v) : s.table;
 }
 
 /* The table under the walker is shared, and things below it are about to change. */
@@ -129,7 +113,7 @@ PT_INLINE int pt_visit_shared(struct pt_walk *w, struct pt_at *at, const struct 
 }
 
 PT_INLINE int pt_visit_entry(struct pt_walk *w, struct pt_at *at, const struct pt_client *c,
-			     int (*below)(struct pt_walk *, ptp_t))
+			     int (*below)(struct pt_walk *, pt_t))
 {
 	const unsigned level = at->p.level;
 	int r;
@@ -140,7 +124,7 @@ PT_INLINE int pt_visit_entry(struct pt_walk *w, struct pt_at *at, const struct p
 		if (c->enter && (r = c->enter(w, at)))
 			return r == PT_SKIP ? PT_DONE : r;
 		w->va = at->va;
-		if ((r = below(w, pt_walk(at->v, at->va))))
+		if ((r = below(w, ptv_to_table(at->v))))
 			return at->va = w->va, r;
 		return c->leave ? c->leave(w, at) : PT_DONE;
 	}
@@ -156,108 +140,98 @@ PT_INLINE int pt_visit_entry(struct pt_walk *w, struct pt_at *at, const struct p
 	return c->entry(w, at);
 }
 
-/* Visit the entries of one table from p on, which holds w->va, up to w->last or the table's end. */
-PT_INLINE int pt_visit(struct pt_walk *w, ptp_t p, const unsigned level, const struct pt_client *c,
-		       int (*below)(struct pt_walk *, ptp_t))
+/* Visit the entry for w->va in a table of level 0, and no other. */
+PT_INLINE int pt_visit_one(struct pt_walk *w, pt_t table, const struct pt_client *c)
 {
-	const bool sparse = c->sparse || (c->makes && level == 0), blind = c->blind && level == 0;
-	const uint64_t summary = sparse ? __atomic_load_n(&ptp_meta(p)->summary, __ATOMIC_RELAXED)
-					: 0;
-	const unsigned first = ptp_index(p);
-	const uint64_t more = (w->last >> pt_shift(level)) - (w->va >> pt_shift(level));
-	const unsigned stop = more < PT_ENTRY_COUNT - first ? first + (unsigned)more
-							    : PT_ENTRY_COUNT - 1;
-	const va_t start = w->va, base = start & ~pt_mask(level);
-	unsigned index = sparse ? pt_skip(summary, first) : first;
+	const unsigned index = pt_index(w->va, 0);
+	struct pt_at at = { .va = w->va, .p = pt_entry((pt_t){ table.pa, 0 }, index) };
+	int r;
+
+	at.v = c->blind ? ptv_make_none(0) : ptp_get(at.p);
+	if (c->sparse && ptv_none(at.v))
+		return PT_DONE;
+	r = pt_visit_entry(w, &at, c, NULL);
+	if (at.delta)
+		pt_meta_add(pt_meta(table), at.delta, index, index);
+	return r;
+}
+
+/* Visit the entries of one table from w->va on, up to w->last or the table's end. */
+PT_INLINE int pt_visit(struct pt_walk *w, pt_t table, const unsigned level,
+		       const struct pt_client *c, int (*below)(struct pt_walk *, pt_t))
+{
+	const bool sparse = c->sparse, blind = c->blind && level == 0;
+	const va_t start = w->va, end = start | pt_mask(level + 1);
+	const unsigned first = pt_index(start, level);
+	const unsigned stop = pt_index(end < w->last ? end : w->last, level);
 	struct pt_at at = { .delta = 0 };
+	size_t index = first;
 	int r = PT_DONE;
 
+	table.level = level;
 	while (index <= stop) {
-		at.p = ptp_step(p, (int)(index - first));
-		at.p.level = level;
-		at.va = level == 0 || index > first
-				? base + ((va_t)(index - first) << pt_shift(level))
-				: start;
+		at.p = pt_entry(table, index);
+		at.va = (start & ~pt_mask(level)) + ((va_t)(index - first) << pt_shift(level));
+		if (level > 0 && index == first)
+			at.va = start;
 		at.v = blind ? ptv_make_none(level) : ptp_get(at.p);
-		if (!sparse || !ptv_none(at.v)) {
-			r = pt_visit_entry(w, &at, c, below);
-			if (r == PT_AGAIN)
-				continue;
-			if (r < 0)
-				break;
+		/* The most frequent kind is asked for first. */
+		if (sparse && (level > 0 || !ptv_is_leaf(at.v)) && ptv_none(at.v)) {
+			index++;
+			if (!(index & PT_GROUP_MASK))
+				index = pt_skip(table, index);
+			continue;
 		}
-		if (!(++index & ((1u << PT_GROUP_SHIFT) - 1)) && sparse)
-			index = pt_skip(summary, index);
+		r = pt_visit_entry(w, &at, c, below);
+		if (r < 0)
+			break;
+		if (r != PT_AGAIN)
+			index++;
 	}
 	if (r < 0)
 		w->va = at.va;
 	if (at.delta)
-		pt_meta_add(ptp_meta(p), at.delta, first, index < stop ? index : stop);
+		pt_meta_add(pt_meta(table), at.delta, first, index < stop ? index : stop);
 	return r < 0 ? r : PT_DONE;
 }
 
 /*
  * Define for a client whose state T embeds struct pt_walk as its first member `walk`
  *
- *   int name(T *state)                visit walk.va up to walk.last from the root.
- *   int name_from(T *state, ptp_t p)  the same from p on, an entry on the way to walk.va that
- *                                     pt_cover gave.
+ *   int name(T *state)                    visit walk.va up to walk.last from the root.
+ *   int name_from(T *state, pt_t table)   the same from a table on that holds walk.va
+ *   int name_bottom(T state, pt_t table)  the same from a table of level 0, inlined
  *
- * Both return 0, -ERANGE if the root does not translate the range, or the client's error at once,
- * with walk.va where it happened. Level 0 works on a copy of the state that the compiler can keep
- * in registers.
+ * All return 0 or the client's error at once, with walk.va where it happened; the first also
+ * -ERANGE if the root does not translate the range; the last PT_AGAIN if it has to be repeated.
+ * Level 0 works on a copy of the state that the compiler can keep in registers.
  */
-#define PT_WALKER(name, T, client)                                           \
-	static int name##_below(struct pt_walk *w, ptp_t p)                  \
-	{                                                                    \
-		switch (p.level) {                                           \
-		case 0: {                                                    \
-			T copy = *(T *)w;                                    \
-			int r = pt_visit(&copy.walk, p, 0, &(client), NULL); \
-			*(T *)w = copy;                                      \
-			return r;                                            \
-		}                                                            \
-			PT_WALKER_LEVEL(name, client, 1)                     \
-			PT_WALKER_LEVEL(name, client, 2)                     \
-			PT_WALKER_LEVEL(name, client, 3)                     \
-			PT_WALKER_LEVEL(name, client, 4)                     \
-			PT_WALKER_LEVEL(name, client, 5)                     \
-		}                                                            \
-		return -ERANGE;                                              \
-	}                                                                    \
-	PT_INLINE int name##_from(T *state, ptp_t p)                         \
-	{                                                                    \
-		if (p.level == 0) {                                          \
-			T copy = *state;                                     \
-			int r = pt_visit(&copy.walk, p, 0, &(client), NULL); \
-			*state = copy;                                       \
-			return r;                                            \
-		}                                                            \
-		return name##_below(&state->walk, p);                        \
-	}                                                                    \
-	PT_WALKER_ENTRY(name, T)
-
-/* The same, smaller and slower: one body for all levels. */
-#define PT_WALKER_SMALL(name, T, client)                                 \
-	static int name##_below(struct pt_walk *w, ptp_t p)              \
-	{                                                                \
-		return pt_visit(w, p, p.level, &(client), name##_below); \
-	}                                                                \
-	PT_WALKER_ENTRY(name, T)
-
-#define PT_WALKER_ENTRY(name, T)                                         \
-	__attribute__((unused)) static int name(T *state)                \
-	{                                                                \
-		struct pt_walk *w = &state->walk;                        \
-		return pt_root_covers(w->root, w->va, w->last)           \
-			       ? name##_below(w, pt_top(w->root, w->va)) \
-			       : -ERANGE;                                \
-	}
-
-#define PT_WALKER_LEVEL(name, client, level)                                   \
-	case level:                                                            \
-		if (level < PT_LEVEL_COUNT)                                    \
-			return pt_visit(w, p, level, &(client), name##_below); \
-		break;
+#define PT_WALKER(name, T, client)                                                            \
+	static int name##_below(struct pt_walk *w, pt_t table)                                \
+	{                                                                                     \
+		if (table.level == 0) {                                                       \
+			T copy = *(T *)w;                                                     \
+			int r = pt_visit(&copy.walk, table, 0, &(client), NULL);              \
+			if ((client).pure)                                                    \
+				w->va = copy.walk.va;                                         \
+			else                                                                  \
+				*(T *)w = copy;                                               \
+			return r;                                                             \
+		}                                                                             \
+		PT_UNROLL                                                                     \
+		for (unsigned level = 1; level < PT_LEVEL_COUNT; level++)                     \
+			if (table.level == level)                                             \
+				return pt_visit(w, table, level, &(client), name##_below);    \
+		return -ERANGE;                                                               \
+	}                                                                                     \
+	PT_EXPR(int, name##_from, (T * state, pt_t table), name##_below(&state->walk, table)) \
+	PT_EXPR(int, name##_bottom, (T state, pt_t table),                                    \
+		state.walk.last - state.walk.va == pt_mask(0)                                 \
+			? pt_visit_one(&state.walk, table, &(client))                         \
+			: pt_visit(&state.walk, table, 0, &(client), NULL))                   \
+	PT_EXPR(int, name, (T * state),                                                       \
+		pt_root_covers(state->walk.root, state->walk.va, state->walk.last)            \
+			? name##_from(state, state->walk.root->top)                           \
+			: -ERANGE)
 
 #endif

@@ -15,10 +15,8 @@
 #define PT_LOAD_ORDER __ATOMIC_RELAXED
 #endif
 
-static inline ptv_t ptp_get(ptp_t p)
-{
-	return (ptv_t){ __atomic_load_n((uint64_t *)p.slot, PT_LOAD_ORDER), p.level };
-}
+PT_EXPR(ptv_t, ptp_get, (ptp_t p),
+	(ptv_t){ __atomic_load_n((uint64_t *)p.slot, PT_LOAD_ORDER), p.level })
 
 static inline void ptp_set(ptp_t p, ptv_t v)
 {
@@ -31,10 +29,25 @@ static inline ptv_t ptp_exchange(ptp_t p, ptv_t v)
 	return v;
 }
 
+static inline bool ptp_all_none(ptp_t p, unsigned count)
+{
+	const uint64_t *slot = p.slot;
+	uint64_t any = *slot;
+
+	PT_UNROLL
+	while (--count > 0)
+		any |= *++slot;
+	return any == 0;
+}
+
 static inline bool ptp_compare_exchange(ptp_t p, ptv_t *expected, ptv_t v)
 {
-	return __atomic_compare_exchange_n((uint64_t *)p.slot, &expected->bits, v.bits, false,
-					   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+	uint64_t found = expected->bits; /* a variable of its own can stay in a register */
+	bool done = __atomic_compare_exchange_n((uint64_t *)p.slot, &found, v.bits, false,
+						__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+
+	expected->bits = found;
+	return done;
 }
 
 #endif

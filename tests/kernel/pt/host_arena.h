@@ -30,6 +30,8 @@ struct host_table {
 	uint8_t state;
 	uint8_t level;
 	bool linked; /* some entry has pointed to it */
+	bool shared; /* a test says that others see it, too */
+	unsigned hold_count;
 };
 
 /* Tables that wait for a flush. The bit of table i is in pending[i / 64]. */
@@ -58,9 +60,15 @@ static struct host {
 static uint8_t host_memory[HOST_TABLE_COUNT + 1][HOST_TABLE_BYTES]
 	__attribute__((aligned(HOST_TABLE_BYTES)));
 
+#define PT_HOST_HOOKS
 #define PT_ASSERT(cond) ((void)test_check(cond, __FILE__, __LINE__, #cond, 0, 0))
 #define PT_HOST_REPORT_BAD(p, va, v) host_report_bad((p).level, va, (v).bits)
 #define PT_HOST_SPLIT(v) ((void)(v), host.split_count++)
+#define PT_HOST_HOLD(t) (host.table[host_index((t).pa)].hold_count++)
+#define PT_HOST_DROP(t) (host.table[host_index((t).pa)].hold_count--)
+#define PT_HOST_DEAD(t) (host.table[host_index((t).pa)].state != HOST_USED)
+#define PT_HOST_SHARED(v) (ptv_is_table(v) && host.table[host_index(ptv_pa(v))].shared)
+#define PT_HOST_EXCLUSIVE(root, p) host_make_exclusive(root, p)
 
 static inline pa_t host_pa(unsigned index)
 {
@@ -97,6 +105,10 @@ static inline struct pt_meta *pt_host_meta(const void *ptr)
 {
 	return &host.table[host_index_of(ptr)].meta;
 }
+
+/* Below: a copy of the shared table takes its place, if there is memory for one. */
+struct pt_root;
+static int host_make_exclusive(const struct pt_root *root, ptp_t p);
 
 static inline void host_report_bad(unsigned level, va_t va, uint64_t bits)
 {
@@ -149,7 +161,8 @@ static inline pa_t pt_host_alloc(struct pt_owner *owner, unsigned level)
 	__builtin_memset(host_memory[index], 0, HOST_TABLE_BYTES);
 	host.table[index].state = HOST_USED;
 	host.table[index].level = level;
-	host.table[index].linked = false;
+	host.table[index].linked = host.table[index].shared = false;
+	host.table[index].hold_count = 0;
 	host.used_count++;
 	return host_pa(index);
 }
@@ -183,6 +196,7 @@ static inline void pt_host_free(struct pt_owner *owner, pt_t table, struct pt_ba
 	host.free_count++;
 	EXPECT_EQ(host.table[index].state, HOST_USED);
 	EXPECT_EQ(host.table[index].level, table.level);
+	EXPECT_EQ(host.table[index].hold_count, 0u);
 	EXPECT_EQ(host.table[index].meta.live, host_count_live(index, table.level));
 	if (index == HOST_TABLE_COUNT)
 		return;

@@ -193,15 +193,20 @@ static inline ptv_t ptv_write_protect(ptv_t v)
 	return scrambled_with_attr(v, ptv_attr(v) & ~PT_W);
 }
 
-static inline ptv_t ptv_leaf_change(ptv_t v, pt_attr_t clear, pt_attr_t set)
-{
-	return scrambled_with_attr(v, (ptv_attr(v) & ~clear) | set);
-}
-
 static inline ptv_t ptv_leaf_next(ptv_t v)
 {
 	return scrambled_make(SCRAMBLED_LEAF, ptv_soft_data(v) + (1ull << v.level * PT_TABLE_BITS),
 			      ptv_attr(v), v.level);
+}
+
+static inline struct pt_change pt_change_make(pt_attr_t clear, pt_attr_t set)
+{
+	return (struct pt_change){ .keep = ~(uint64_t)clear, .set = set };
+}
+
+static inline ptv_t ptv_change(ptv_t v, struct pt_change change)
+{
+	return scrambled_with_attr(v, (ptv_attr(v) & change.keep) | change.set);
 }
 
 #endif

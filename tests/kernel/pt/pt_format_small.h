@@ -127,15 +127,21 @@ static inline ptv_t ptv_write_protect(ptv_t v)
 	return v;
 }
 
-static inline ptv_t ptv_leaf_change(ptv_t v, pt_attr_t clear, pt_attr_t set)
-{
-	return small_make(SMALL_LEAF, ptv_pa(v).value, (ptv_attr(v) & ~clear) | set, v.level);
-}
-
 static inline ptv_t ptv_leaf_next(ptv_t v)
 {
 	v.bits += 1ull << (PT_PAGE_SHIFT + v.level * PT_TABLE_BITS);
 	return v;
+}
+
+static inline struct pt_change pt_change_make(pt_attr_t clear, pt_attr_t set)
+{
+	return (struct pt_change){ .keep = ~(uint64_t)clear, .set = set };
+}
+
+static inline ptv_t ptv_change(ptv_t v, struct pt_change change)
+{
+	return small_make(SMALL_LEAF, ptv_pa(v).value, (ptv_attr(v) & change.keep) | change.set,
+			  v.level);
 }
 
 #endif

@@ -5,6 +5,7 @@
 #ifndef TESTS_PT_SUITE_ARENA_H
 #define TESTS_PT_SUITE_ARENA_H
 
+#define PT_API static __attribute__((unused))
 #define PT_FORMAT_HEADER <tests/kernel/pt/pt_format_hooked.h>
 #define PT_HOST_HEADER <tests/kernel/pt/host_arena.h>
 #include <mm/pt/pt_ops.c>
@@ -38,6 +39,20 @@ static void suite_batch_end(struct pt_batch *batch);
 #include <tests/kernel/pt/suite_random.h>
 #include <tests/kernel/pt/suite_split.h>
 #include <tests/kernel/pt/suite_watch.h>
+
+static int host_make_exclusive(const struct pt_root *root, ptp_t p)
+{
+	pt_t old = ptv_to_table(raw_ptp_get(p)), own;
+	int err = pt_alloc(root->owner, old.level, &own);
+
+	if (err)
+		return err;
+	for (unsigned i = 0; i < PT_ENTRY_COUNT; i++)
+		if (!ptv_none(raw_ptp_get(pt_entry(old, i))))
+			ptp_change(pt_entry(own, i), raw_ptp_get(pt_entry(old, i)));
+	ptp_exchange(p, ptv_make_table(own.pa, root->table_rights, p.level));
+	return 0;
+}
 
 static void suite_host_reset(void)
 {

@@ -36,6 +36,7 @@
 #define PT_PAGE_SHIFT 12
 #define PT_TABLE_BITS 9
 #define PT_LEVEL_COUNT 5
+#define PT_TOP_MIN 3
 #define PT_SOFT_BITS 52
 #define PT_ATTR_KNOWN PT_ATTR_ALL
 
@@ -168,9 +169,10 @@ static inline ptv_t ptv_make_none(unsigned level)
 	return (ptv_t){ 0, level };
 }
 
+/* Added, not or-ed: so a compiler can step from one leaf to the next by adding to the value. */
 static inline ptv_t ptv_make_leaf(pa_t pa, pt_attr_t attr, unsigned level)
 {
-	return (ptv_t){ pa.value | (level > 0 ? X86_PS : 0) | (x86_bits(attr) ^ X86_INVERSE),
+	return (ptv_t){ pa.value + ((x86_bits(attr) ^ X86_INVERSE) | (level > 0 ? X86_PS : 0)),
 			level };
 }
 
@@ -191,29 +193,16 @@ static inline ptv_t ptv_write_protect(ptv_t v)
 	return v;
 }
 
-static inline ptv_t ptv_leaf_change(ptv_t v, pt_attr_t clear, pt_attr_t set)
-{
-	uint64_t lost = x86_bits(clear & ~set), won = x86_bits(set);
-
-	v.bits &= ~((lost & ~X86_INVERSE) | (won & X86_INVERSE));
-	v.bits |= (won & ~X86_INVERSE) | (lost & X86_INVERSE);
-	return v;
-}
-
-/*
- * For loops over many entries: one mask that tells what there mostly is from all else. At level 0
- * these are leaves that are present and have none of the attributes in `without`; above, tables.
- */
+/* For loops over many entries: the test of ptv_is_ordinary for a level. */
 static inline uint64_t ptv_ordinary(pt_attr_t without, unsigned level)
 {
-	if (level > 0)
-		return PT_CPU.table_test;
-	return PT_CPU.leaf_test[0] | X86_P | (without & X86_IN_PLACE);
+	return PT_CPU.leaf_test[level] | X86_P | (without & X86_IN_PLACE);
 }
 
-static inline bool ptv_is_ordinary(ptv_t v, uint64_t mask)
+/* Is it a leaf that is present and has none of the attributes of the test? */
+static inline bool ptv_is_ordinary(ptv_t v, uint64_t test)
 {
-	return (v.bits & mask) == X86_P;
+	return (v.bits & test) == (v.level > 0 ? X86_P | X86_PS : X86_P);
 }
 
 /* Take W from a leaf or table, whatever the CPU sets in it meanwhile. Returns what it is then. */
@@ -226,6 +215,22 @@ static inline ptv_t ptp_write_protect(ptp_t p)
 static inline ptv_t ptv_leaf_next(ptv_t v)
 {
 	v.bits += 1ull << (PT_PAGE_SHIFT + v.level * PT_TABLE_BITS);
+	return v;
+}
+
+static inline struct pt_change pt_change_make(pt_attr_t clear, pt_attr_t set)
+{
+	uint64_t lost = x86_bits(clear & ~set), won = x86_bits(set);
+
+	return (struct pt_change){
+		.keep = ~((lost & ~X86_INVERSE) | (won & X86_INVERSE)),
+		.set = (won & ~X86_INVERSE) | (lost & X86_INVERSE),
+	};
+}
+
+static inline ptv_t ptv_change(ptv_t v, struct pt_change change)
+{
+	v.bits = (v.bits & change.keep) | change.set;
 	return v;
 }
 
