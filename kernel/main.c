@@ -3,6 +3,7 @@
  *
  * boot/ comes here in long mode, interrupts disabled, on the boot stack, with the boot tables.
  */
+#include <arch/clock.h>
 #include <arch/cpu.h>
 #include <arch/image.h>
 #include <arch/mmu.h>
@@ -21,6 +22,7 @@
 #include <mm/show.h>
 #include <options.h>
 #include <proc/cpus.h>
+#include <proc/watchdog.h>
 #include <shell/demo.h>
 #include <shell/digest.h>
 #include <shell/shell.h>
@@ -100,10 +102,30 @@ static void read_options(void)
 }
 
 #if PTOLEMY_TEST
-static void run_tests(void)
+static void guard_begin(const char *name)
+{
+	watchdog_start(name, options.deadline * CLOCK_S);
+}
+
+static void guard_extend(uint64_t seconds)
+{
+	watchdog_extend(seconds * CLOCK_S);
+}
+
+static const struct test_guard guard = { guard_begin, guard_extend, watchdog_stop };
+
+/* What the tests need of the kernel: their bugs caught, their time limited. */
+static void prepare_tests(void)
 {
 	assert_hook = test_bug_hit;
+	watchdog_print_failure = test_print_hang;
+	test_guard = &guard;
 	test_random_seed(options.seed);
+}
+
+static void run_tests(void)
+{
+	prepare_tests();
 	if (strcmp(options.test, "none"))
 		shell_failure_count += test_run(options.test).failed;
 }
@@ -111,8 +133,7 @@ static void run_tests(void)
 /* The tests that a person need not wait for, and no more of them than what matters. */
 static void run_quick_tests(void)
 {
-	assert_hook = test_bug_hit;
-	test_random_seed(options.seed);
+	prepare_tests();
 	demo_title("Tests: the quick ones; `test *` runs them all");
 	shell_failure_count += digest_run_tests(TEST_QUICK).failed;
 }

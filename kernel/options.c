@@ -10,6 +10,8 @@
 #include <options.h>
 
 #define SEED_DEFAULT 1
+#define DEADLINE_DEFAULT 120
+#define DEADLINE_MAX 1000000
 
 struct options options;
 
@@ -56,6 +58,16 @@ static const char *set_seed(struct options *out, const char *value)
 	return NULL;
 }
 
+static const char *set_deadline(struct options *out, const char *value)
+{
+	uint64_t seconds;
+
+	if (!value || !parse_number(value, &seconds) || !seconds || seconds > DEADLINE_MAX)
+		return "must be a number of seconds";
+	out->deadline = seconds;
+	return NULL;
+}
+
 static const char *set_text(char *text, size_t size, const char *value, const char *missing)
 {
 	if (!value)
@@ -85,8 +97,9 @@ static const struct {
 	const char *name;
 	option_set_fn set;
 } table[] = {
-	{ "la57", set_la57 }, { "fork", set_fork }, { "exit", set_exit },
-	{ "seed", set_seed }, { "test", set_test }, { "run", set_run },
+	{ "la57", set_la57 },         { "fork", set_fork }, { "exit", set_exit },
+	{ "seed", set_seed },         { "test", set_test }, { "run", set_run },
+	{ "deadline", set_deadline },
 };
 
 /* `word` is name or name=value; the value is cut off. Returns NULL, or what is wrong. */
@@ -119,7 +132,7 @@ void options_parse(struct options *out, const char *cmdline, void (*report)(cons
 	size_t length = strnlen(cmdline, sizeof(buf) - 1);
 	bool unclosed = false;
 
-	*out = (struct options){ .seed = SEED_DEFAULT, .test = "*" };
+	*out = (struct options){ .seed = SEED_DEFAULT, .deadline = DEADLINE_DEFAULT, .test = "*" };
 	memcpy(buf, cmdline, length);
 	buf[length] = '\0';
 	if (cmdline[length])

@@ -20,10 +20,11 @@ struct options {
 	enum option_la57 la57; /* acted on by boot/, which reads the command line itself */
 	enum option_fork fork;
 	bool exit;
-	uint64_t seed;   /* of test_random */
-	char test[256];  /* globs; "*" all, "none" none */
-	bool test_given; /* or is it the default? */
-	char run[512];   /* monitor commands, separated by ';' */
+	uint64_t seed;     /* of test_random */
+	uint64_t deadline; /* seconds that a test may take */
+	char test[256];    /* globs; "*" all, "none" none */
+	bool test_given;   /* or is it the default? */
+	char run[512];     /* monitor commands, separated by ';' */
 	unsigned error_count;
 };
 extern struct options options;

@@ -1,6 +1,6 @@
 /*
- * The PC's programmable interval timer, channel 2: a known stretch of time to measure other
- * clocks by.
+ * The PC's programmable interval timer. Channel 2: a known stretch of time to measure other clocks
+ * by. Channel 0: a slow, steady interrupt (dev/pic.h).
  *
  * Locking: boot only. Talks to: arch (port I/O).
  */
@@ -16,5 +16,8 @@
 void pit_start(unsigned steps);
 /* Have they all been counted? */
 bool pit_is_done(void);
+
+/* Channel 0 interrupts as rarely as it can: PIT_HZ / 65536 times a second. */
+void pit_start_periodic(void);
 
 #endif

@@ -45,7 +45,7 @@ struct context {
 #if PTOLEMY_TEST
 	unsigned held_count;
 	struct lock_held held[LOCK_HELD_MAX]; /* in the order they were taken */
-	struct lock_held wanted;              /* what it waits for; lock is NULL if nothing */
+	struct lock_held wanted[2];           /* what it, and an interrupt above it, waits for */
 
 	bool bug_expected; /* by EXPECT_BUG, which also fills the rest */
 	void *bug_jump[5]; /* __builtin_setjmp's */

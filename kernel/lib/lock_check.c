@@ -38,8 +38,9 @@ void lock_print_held(const struct context *context, const char *prefix)
 
 	for (unsigned i = 0; i < count && i < LOCK_HELD_MAX; i++)
 		print_lock(&context->held[i], "holds", prefix);
-	if (READ_ONCE(context->wanted.lock))
-		print_lock(&context->wanted, "waits for", prefix);
+	for (unsigned i = 0; i < ARRAY_SIZE(context->wanted); i++)
+		if (READ_ONCE(context->wanted[i].lock))
+			print_lock(&context->wanted[i], "waits for", prefix);
 }
 
 static void lock_bug(const char *what, const void *lock, enum lock_class class,
@@ -50,6 +51,12 @@ static void lock_bug(const char *what, const void *lock, enum lock_class class,
 		lock_print_held(cpu_local()->context, "  ");
 	}
 	assert_failed(site->file, site->line, what, (uint64_t)lock, class);
+}
+
+/* Where the code that runs notes what it waits for. */
+static struct lock_held *this_wanted(struct context *c)
+{
+	return &c->wanted[cpu_local()->irq_depth > 0];
 }
 
 static struct lock_held *find_held(struct context *c, const void *lock)
@@ -126,7 +133,7 @@ void lock_check_want(void *lock, enum lock_class class, unsigned nesting, enum l
 
 	wrong = check_order(c, lock, class, nesting);
 	if (!wrong)
-		c->wanted = (struct lock_held){ lock, site, class, (uint8_t)nesting, mode };
+		*this_wanted(c) = (struct lock_held){ lock, site, class, (uint8_t)nesting, mode };
 	arch_irq_restore(flags);
 	if (wrong)
 		lock_bug(wrong, lock, class, site);
@@ -138,7 +145,7 @@ void lock_check_taken(void *lock, enum lock_class class, unsigned nesting, enum 
 	uint64_t flags = arch_irq_save();
 	struct context *c = cpu_local()->context;
 
-	c->wanted.lock = NULL;
+	this_wanted(c)->lock = NULL;
 	c->held[c->held_count++] = (struct lock_held){ lock, site, class, (uint8_t)nesting, mode };
 	arch_irq_restore(flags);
 }
@@ -184,7 +191,7 @@ void lock_release_abandoned(unsigned count)
 {
 	struct context *c = cpu_local()->context;
 
-	c->wanted.lock = NULL;
+	this_wanted(c)->lock = NULL;
 	while (c->held_count > count) {
 		struct lock_held last = c->held[c->held_count - 1];
 

@@ -34,7 +34,7 @@ bool panic_has_begun(void)
 	return READ_ONCE(panic_owner);
 }
 
-bool panic_begin(void)
+bool panic_claim(void)
 {
 	unsigned nobody = 0, me = cpu_index() + 1;
 
@@ -45,6 +45,13 @@ bool panic_begin(void)
 			stop_here();
 		return false;
 	}
+	return true;
+}
+
+bool panic_begin(void)
+{
+	if (!panic_claim())
+		return false;
 	if (panic_stop_others)
 		panic_stop_others();
 	return true;

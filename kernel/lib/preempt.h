@@ -15,8 +15,18 @@
 void preempt_schedule(void);
 /* The same at the end of an interrupt: interrupts are disabled, nothing else stands against it. */
 void preempt_schedule_irq(void);
-/* Let every other thread of this CPU that is ready run first. The caller may sleep. */
-void preempt_yield(void);
+/*
+ * The body of a loop that waits for other threads or CPUs; the caller may sleep, and counts the
+ * rounds. Lets others of this CPU run; without any it pauses, and after many rounds halts the CPU
+ * between its ticks, so that whoever is waited for gets on (an emulator may have fewer CPUs than
+ * it shows).
+ */
+void preempt_wait(unsigned round);
+/* One round of that, without ever halting. */
+static inline void preempt_yield(void)
+{
+	preempt_wait(0);
+}
 
 /* Should the caller stop at the next convenient point to let another thread run? */
 static inline bool need_resched(void)

@@ -9,13 +9,16 @@
 #include <lib/format.h>
 #include <lib/printk.h>
 
-#define PATIENCE 20000000u /* pauses: seconds */
+#define PATIENCE 1000000u /* pauses: much longer than a line takes */
 
-static void (*console_write)(const char *text, size_t length);
+static printk_write_t console_write;
 
-void printk_set_console(void (*write)(const char *text, size_t length))
+printk_write_t printk_set_console(printk_write_t write)
 {
+	printk_write_t before = console_write;
+
 	console_write = write;
+	return before;
 }
 
 static void console_put(struct format_sink *sink, const char *text, size_t length)

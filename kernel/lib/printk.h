@@ -28,8 +28,10 @@ void vprintk(const char *fmt, __builtin_va_list args) PRINTF_LIKE(1, 0);
 uint64_t printk_begin(void);
 void printk_end(uint64_t flags);
 
-/* Where printk's text goes from this moment on. Before the first call it is dropped. */
-void printk_set_console(void (*write)(const char *text, size_t length));
+/* Where printk's text goes from this moment on; before the first call it is dropped. Returns where
+ * it went until now. */
+typedef void (*printk_write_t)(const char *text, size_t length);
+printk_write_t printk_set_console(printk_write_t write);
 
 /*
  * The same into a buffer; always terminated when size > 0.
@@ -58,6 +60,8 @@ void bail_out(const char *reason) NORETURN;
  * way.
  */
 bool panic_begin(void);
+/* The same, but the others go on: the caller stops them in its own way. */
+bool panic_claim(void);
 /* Stops all other CPUs. Set by arch once there are others. */
 extern void (*panic_stop_others)(void);
 

@@ -77,8 +77,8 @@ void rw_read_lock_at(struct rwlock *l, unsigned nesting, const struct lock_site 
 	lock_check_want(l, l->class, nesting, LOCK_READ, site);
 	while (UNLIKELY(!try_read(l))) {
 		__atomic_fetch_add(&l->waiting, 1, __ATOMIC_RELAXED);
-		while (READ_ONCE(l->writer))
-			preempt_yield();
+		for (unsigned round = 0; READ_ONCE(l->writer); round++)
+			preempt_wait(round);
 		__atomic_fetch_sub(&l->waiting, 1, __ATOMIC_RELAXED);
 	}
 	lock_check_taken(l, l->class, nesting, LOCK_READ, site);
@@ -116,8 +116,8 @@ static void announce(struct rwlock *l)
 	if (LIKELY(try_announce(l)))
 		return;
 	__atomic_fetch_add(&l->waiting, 1, __ATOMIC_RELAXED);
-	while (!try_announce(l))
-		preempt_yield();
+	for (unsigned round = 0; !try_announce(l); round++)
+		preempt_wait(round);
 	__atomic_fetch_sub(&l->waiting, 1, __ATOMIC_RELAXED);
 }
 
@@ -128,8 +128,8 @@ void rw_write_lock_at(struct rwlock *l, unsigned nesting, const struct lock_site
 	announce(l);
 	if (has_readers(l)) {
 		__atomic_fetch_add(&l->waiting, 1, __ATOMIC_RELAXED);
-		while (has_readers(l))
-			preempt_yield();
+		for (unsigned round = 0; has_readers(l); round++)
+			preempt_wait(round);
 		__atomic_fetch_sub(&l->waiting, 1, __ATOMIC_RELAXED);
 	}
 	lock_check_taken(l, l->class, nesting, LOCK_WRITE, site);

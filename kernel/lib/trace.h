@@ -17,7 +17,7 @@
 	X(FAULT, "va", "result") /* enum fault_result */                  \
 	X(ALLOC, "pa", "order")                                           \
 	X(FREE, "pa", "order")                                            \
-	X(SHARE, "table", "level")    /* a table got an edge by a fork */ \
+	X(SHARE, "start", "tables")   /* they got an edge by a fork */    \
 	X(UNSHARE, "table", "copy")   /* a write made its own of it */    \
 	X(REUSE, "table", "level")    /* nobody else was left: W again */ \
 	X(INVALIDATE, "start", "end") /* subscribers of a space */        \

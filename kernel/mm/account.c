@@ -6,7 +6,7 @@
 
 struct account_slot {
 	uint32_t lock; /* word */
-	/* under lock */
+	/* under lock; collectors look at area before they take it */
 	struct area *area;
 	int64_t mapped[MAPPED_KIND_COUNT];
 	int64_t faults[FAULT_RESULT_COUNT];
@@ -30,7 +30,7 @@ static void account_empty(struct account_slot *s)
 		account_move(s->area->mapped, s->mapped, MAPPED_KIND_COUNT);
 		account_move(s->area->faults, s->faults, FAULT_RESULT_COUNT);
 	}
-	s->area = NULL;
+	WRITE_ONCE(s->area, NULL);
 }
 
 /* This CPU's slot, locked, for this area. */
@@ -45,7 +45,7 @@ static struct account_slot *account_open(struct area *area)
 	spin_word_lock(&s->lock);
 	if (s->area != area) {
 		account_empty(s);
-		s->area = area;
+		WRITE_ONCE(s->area, area);
 	}
 	return s;
 }

@@ -67,7 +67,7 @@ static int copy_leaf(struct copy *c, struct pt_at *at)
 	return PT_DONE;
 }
 
-/* A huge leaf; or, in a bottom table, whatever copy_table_leaves has left over. */
+/* A huge leaf; or, in a bottom table, whatever copy_table_entries has left over. */
 PT_INLINE int copy_entry(struct pt_walk *w, struct pt_at *at)
 {
 	struct copy *c = (struct copy *)w;
@@ -104,15 +104,16 @@ static int copy_bottom(struct copy *c, const struct pt_at *at)
 {
 	unsigned first = pt_index(at->va, 0);
 	va_t last = at->va | pt_mask(1);
+	bool left = false;
 
 	if (c->bottom == last)
 		return PT_DONE;
 	c->bottom = last;
 	c->since_break++;
 	last = last < c->walk.last ? last : c->walk.last;
-	return copy_table_leaves(ptv_to_table(at->v), c->table[0], first, pt_index(last, 0), c->cow)
-		       ? PT_DONE
-		       : PT_SKIP;
+	copy_table_entries(ptv_to_table(at->v), c->table[0], first, pt_index(last, 0),
+			   c->cow ? COPY_COW : COPY_SHARED, &left);
+	return left ? PT_DONE : PT_SKIP;
 }
 
 /* Before going down into a source table: the destination gets one, too. */
@@ -197,24 +198,40 @@ static void copy_undo(struct space *dst, const struct area *area)
 	flush_end(&batch);
 }
 
+/* Copy the range as far as it lies in the area. */
+static int copy_part(struct copy *c, const struct area *area, va_t start, va_t last)
+{
+	c->walk.va = start > area->start ? start : area->start;
+	c->walk.last = last < area->end - 1 ? last : area->end - 1;
+	if (c->walk.va > c->walk.last)
+		return 0;
+	if (c->cow)
+		flush_add_range(c->batch, c->walk.va, c->walk.last, 0);
+	return copy_run(c);
+}
+
 /* Copy what is not shared of one area. src is flushed by the caller. */
 static int copy_area(struct space *dst, struct space *src, struct area *area,
-		     struct pt_batch *batch)
+		     struct pt_batch *batch, const struct share_rest *rest)
 {
 	bool cow = area_is_cow(area);
 	struct area *clone = space_find_area(dst, area->start);
 	struct copy c = {
-		.walk = { .root = &src->root, .va = area->start, .last = area->end - 1 },
+		.walk = { .root = &src->root },
 		.dst = &dst->root,
 		.src = src,
 		.batch = batch,
 		.lose = PT_YOUNG | (cow ? PT_W : PT_DIRTY),
 		.cow = cow,
 	};
-	int err;
+	int err = 0;
 
 	ASSERT(clone && clone->start == area->start && clone->end == area->end);
-	err = copy_run(&c);
+	if (rest->count > SHARE_REST_MAX)
+		err = copy_part(&c, area, area->start, area->end - 1);
+	else
+		for (unsigned i = 0; i < rest->count && !err; i++)
+			err = copy_part(&c, area, rest->range[i].start, rest->range[i].last);
 	if (err)
 		copy_undo(dst, area);
 	else
@@ -224,6 +241,7 @@ static int copy_area(struct space *dst, struct space *src, struct area *area,
 
 static int copy_range(struct space *dst, struct space *src, struct area *area)
 {
+	struct share_rest rest = { .count = SHARE_REST_MAX + 1 };
 	struct notifier_section section;
 	bool cow = area_is_cow(area);
 	struct pt_batch batch;
@@ -232,12 +250,13 @@ static int copy_range(struct space *dst, struct space *src, struct area *area)
 	if (cow)
 		notifier_start(&src->notifier, &section, area->start, area->end, NOTIFY_COW, true);
 	flush_begin(&batch, src);
-	if (cow)
+	if (cow && fork_shares_tables && dst->family == src->family) {
+		rest.count = 0;
 		flush_add_range(&batch, area->start, area->end - 1, 0);
-	if (cow && fork_shares_tables && dst->family == src->family)
-		err = share_range(dst, src, area->start, area->end - 1, area);
+		err = share_range(dst, src, area->start, area->end - 1, area, &rest);
+	}
 	if (!err)
-		err = copy_area(dst, src, area, &batch);
+		err = copy_area(dst, src, area, &batch, &rest);
 	else
 		copy_undo(dst, area);
 	flush_end(&batch);
@@ -294,6 +313,7 @@ static int fork_eager(struct space *dst, struct space *src)
 static int fork_shared(struct space *dst, struct space *src)
 {
 	const struct pt_root *root = &src->root;
+	struct share_rest rest = { .count = 0 };
 	struct notifier_section section;
 	struct area *area;
 	struct pt_batch batch;
@@ -302,10 +322,10 @@ static int fork_shared(struct space *dst, struct space *src)
 	notifier_start(&src->notifier, &section, root->first, root->last + 1, NOTIFY_COW, true);
 	flush_begin(&batch, src);
 	flush_add_range(&batch, root->first, root->last, 0);
-	err = share_range(dst, src, root->first, root->last, NULL);
+	err = share_range(dst, src, root->first, root->last, NULL, &rest);
 	list_for_each(area, &src->areas, link) {
 		if (!err && !(area->flags & AREA_NOFORK))
-			err = copy_area(dst, src, area, &batch);
+			err = copy_area(dst, src, area, &batch, &rest);
 	}
 	flush_end(&batch);
 	notifier_end(&src->notifier, &section);

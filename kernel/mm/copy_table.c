@@ -1,42 +1,59 @@
 /*
- * The inner loop of an eager fork; see copy_table.h.
+ * The inner loop of fork; see copy_table.h.
  *
- * Each page costs an atomic AND in the parent (so that neither A nor D is lost), an atomic addition
- * to its edges and a store in the child; one mask tells ordinary leaves from all else. Groups of
- * entries without a live one are passed over by the summary, which is inherited.
+ * Each entry costs an atomic AND in the source (so that neither A nor D is lost), an atomic
+ * addition to the edges of what it points to, and a store; one mask tells the ordinary ones from
+ * all else. Groups without a live entry are passed over by the summary, which is inherited.
+ *
+ * What is rare goes out of line, and finds out for itself what it needs: the loop has no
+ * instruction and no register for it.
  */
 #include <mm/copy_table.h>
 #include <mm/frame.h>
 
 #define UNROLL 8
 
-/* What an entry that is not copied was. */
+/* What all entries of a run need, in registers; `mode` is a constant. */
+struct run {
+	struct frame *frames;
+	uint64_t ordinary;
+	enum copy_mode mode;
+};
+
+/* Entries that were not copied. */
 struct missing {
 	unsigned count;
 	bool left; /* some of them not because they are none */
 };
 
-/* What the child sees of a leaf of which the parent has v. */
-PT_INLINE ptv_t copied_leaf(ptv_t v, const bool cow)
+/* What the copy is of an entry that is v by now. */
+PT_INLINE ptv_t copied(ptv_t v, enum copy_mode mode)
 {
-	return ptv_leaf_change(v, PT_YOUNG | (cow ? PT_W : PT_DIRTY), 0);
+	static const pt_attr_t lost[] = {
+		[COPY_COW] = PT_YOUNG | PT_W,
+		[COPY_SHARED] = PT_YOUNG | PT_DIRTY,
+		[COPY_ALIKE] = PT_W,
+	};
+
+	return ptv_leaf_change(v, lost[mode], 0);
 }
 
-/* Entry n behind `from` is not a leaf, present, with a counted frame: see what it is. */
-static NOINLINE void copy_odd_entry(ptp_t from, ptp_t to, int n, bool cow, struct missing *missing)
+/* Entry n behind `from` is not ordinary: see what it is. */
+static NOINLINE void copy_odd_entry(ptp_t from, ptp_t to, int n, enum copy_mode mode,
+				    struct missing *missing)
 {
 	ptv_t v = ptp_get(ptp_step(from, n));
 
-	if (!ptv_is_leaf(v)) {
+	if (from.level > 0 || !ptv_is_leaf(v)) {
 		missing->count++;
 		missing->left |= !ptv_none(v);
 		return;
 	}
-	if (cow)
+	if (mode != COPY_SHARED)
 		v = ptp_write_protect(ptp_step(from, n));
 	if (!(ptv_attr(v) & PT_DEVMAP))
 		frame_get(pa_to_frame(ptv_pa(v)));
-	ptp_set(ptp_step(to, n), copied_leaf(v, cow));
+	ptp_set(ptp_step(to, n), copied(v, mode));
 }
 
 /* An addition to the edges of entry n's frame made them negative. */
@@ -45,45 +62,52 @@ static NOINLINE void check_edges(ptp_t from, int n)
 	frame_check_edges(pa_to_frame(ptv_pa(ptp_get(ptp_step(from, n)))));
 }
 
-/* What all entries of a run need, in registers. */
-struct run {
-	struct frame *frames;
-	uint64_t ordinary;
-	bool cow;
-};
-
 PT_INLINE void copy_entry(const struct run r, ptp_t from, ptp_t to, int n, struct missing *missing)
 {
 	ptv_t v = ptp_get(ptp_step(from, n));
 
 	if (UNLIKELY(!ptv_is_ordinary(v, r.ordinary))) {
-		copy_odd_entry(from, to, n, r.cow, missing);
+		copy_odd_entry(from, to, n, r.mode, missing);
 		return;
 	}
-	if (r.cow)
+	if (r.mode != COPY_SHARED)
 		v = ptp_write_protect(ptp_step(from, n));
 	if (UNLIKELY(frame_get_single(r.frames, ptv_pa(v))))
 		check_edges(from, n);
-	ptp_set(ptp_step(to, n), copied_leaf(v, r.cow));
+	ptp_set(ptp_step(to, n), copied(v, r.mode));
 }
 
-/* Entries [i, end), none of which `to` has yet. */
-PT_INLINE void copy_entries(pt_t from_table, pt_t to_table, unsigned i, unsigned end,
-			    const bool cow, struct missing *missing)
+/* `count` entries from those on. */
+PT_INLINE void copy_run(ptp_t from, ptp_t to, unsigned count, enum copy_mode mode,
+			struct missing *missing)
 {
-	const struct run r = { frame_array, ptv_ordinary(PT_DEVMAP, 0), cow };
-	ptp_t from = pt_entry((pt_t){ from_table.pa, 0 }, i);
-	ptp_t to = pt_entry((pt_t){ to_table.pa, 0 }, i);
+	const struct run r = { frame_array, ptv_ordinary(PT_DEVMAP, from.level), mode };
 
-	for (; i + UNROLL <= end; i += UNROLL) {
+	for (; count >= UNROLL; count -= UNROLL) {
 #pragma GCC unroll 8
 		for (int n = 0; n < UNROLL; n++)
 			copy_entry(r, from, to, n, missing);
 		from = ptp_step(from, UNROLL);
 		to = ptp_step(to, UNROLL);
 	}
-	for (; i < end; i++, from = ptp_next(from), to = ptp_next(to))
+	for (; count; count--, from = ptp_next(from), to = ptp_next(to))
 		copy_entry(r, from, to, 0, missing);
+}
+
+static void copy_run_by_mode(ptp_t from, ptp_t to, unsigned count, enum copy_mode mode,
+			     struct missing *missing)
+{
+	switch (mode) {
+	case COPY_COW:
+		copy_run(from, to, count, COPY_COW, missing);
+		break;
+	case COPY_SHARED:
+		copy_run(from, to, count, COPY_SHARED, missing);
+		break;
+	case COPY_ALIKE:
+		copy_run(from, to, count, COPY_ALIKE, missing);
+		break;
+	}
 }
 
 /* The summary's bits of the groups that [first, last] touches. */
@@ -104,7 +128,8 @@ static void next_run(uint64_t *groups, unsigned *i, unsigned *end)
 	*groups &= start + length < 64 ? ~0ull << (start + length) : 0;
 }
 
-bool copy_table_leaves(pt_t from, pt_t to, unsigned first, unsigned last, bool cow)
+unsigned copy_table_entries(pt_t from, pt_t to, unsigned first, unsigned last, enum copy_mode mode,
+			    bool *left)
 {
 	uint64_t groups = groups_of(first, last) & READ_ONCE(pt_meta(from)->summary);
 	struct missing missing = { 0 };
@@ -115,15 +140,14 @@ bool copy_table_leaves(pt_t from, pt_t to, unsigned first, unsigned last, bool c
 		next_run(&todo, &i, &end);
 		i = i < first ? first : i;
 		end = end > last + 1 ? last + 1 : end;
-		if (cow)
-			copy_entries(from, to, i, end, true, &missing);
-		else
-			copy_entries(from, to, i, end, false, &missing);
+		copy_run_by_mode(pt_entry(from, i), pt_entry(to, i), end - i, mode, &missing);
 		count += end - i;
 	}
-	if (count > missing.count) {
-		meta->live = (uint16_t)(meta->live + count - missing.count);
+	count -= missing.count;
+	if (count) {
+		meta->live = (uint16_t)(meta->live + count);
 		meta->summary |= groups;
 	}
-	return missing.left;
+	*left |= missing.left;
+	return count;
 }

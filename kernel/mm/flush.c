@@ -88,7 +88,7 @@ static void flush_cpus(struct pt_batch *b)
 	preempt_disable();
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (b->space)
-		set = b->space->cpus;
+		cpu_set_copy(&set, &b->space->cpus);
 	else
 		cpu_set_others(&set);
 	if (!b->space || cpu_set_has(&set, cpu_index()))

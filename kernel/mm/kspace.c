@@ -16,16 +16,14 @@ pa_t zero_page;
 /* Bring one top table up to date; the kernel's own is the reference. */
 static void kspace_sync_root(const struct pt_root *root, va_t start, va_t last)
 {
-	const struct pt_root *kernel = &kernel_space.root;
-	unsigned stop = pt_index(last, kernel->top.level);
+	const pt_t kernel = kernel_space.root.top;
+	unsigned i = pt_next_live(kernel, pt_index(start, kernel.level));
 
-	for (unsigned i = pt_index(start, kernel->top.level); i <= stop; i++) {
-		ptv_t ref = ptp_get(pt_entry(kernel->top, i));
+	for (; i <= pt_index(last, kernel.level); i = pt_next_live(kernel, i + 1)) {
+		ptv_t ref = ptp_get(pt_entry(kernel, i));
 		ptp_t p = pt_entry(root->top, i);
 		ptv_t v = ptp_get(p);
 
-		if (ptv_none(ref))
-			continue;
 		if (ptv_none(v)) {
 			frame_get(pa_to_frame(ptv_pa(ref)));
 			ptp_change(p, ref);
@@ -50,14 +48,13 @@ void kspace_attach(struct space *s)
 
 void kspace_detach(struct space *s)
 {
-	const struct pt_root *kernel = &kernel_space.root;
-	unsigned stop = pt_index(kernel->last, kernel->top.level);
+	const pt_t top = s->root.top;
+	unsigned i = pt_next_live(top, pt_index(kernel_space.root.first, top.level));
 
-	for (unsigned i = pt_index(kernel->first, kernel->top.level); i <= stop; i++) {
-		ptv_t old = ptp_change(pt_entry(s->root.top, i), ptv_make_none(s->root.top.level));
+	for (; i < PT_ENTRY_COUNT; i = pt_next_live(top, i + 1)) {
+		ptv_t old = ptp_change(pt_entry(top, i), ptv_make_none(top.level));
 
-		if (!ptv_none(old))
-			frame_put(pa_to_frame(ptv_pa(old)));
+		frame_put(pa_to_frame(ptv_pa(old)));
 	}
 }
 

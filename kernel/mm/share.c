@@ -15,6 +15,7 @@
 #include <lib/printk.h>
 #include <lib/spinlock.h>
 #include <lib/trace.h>
+#include <mm/copy_table.h>
 #include <mm/flush.h>
 #include <mm/share.h>
 #include <mm/swap.h>
@@ -23,26 +24,25 @@ bool fork_shares_tables;
 struct share_stats share_stats;
 #define SHARE_COUNT(what) ((void)__atomic_add_fetch(&share_stats.what, 1, __ATOMIC_RELAXED))
 
-/* Clear W; the walker may set A or D at the same moment, and that is kept. Returns the new value.
- */
-static ptv_t share_write_protect(ptp_t p)
-{
-	ptv_t v = ptp_get(p);
-
-	while ((ptv_attr(v) & PT_W) && !ptp_compare_exchange(p, &v, ptv_write_protect(v)))
-		;
-	return ptv_write_protect(v);
-}
-
 /* ---- Sharing. ---- */
 
 struct share {
-	struct pt_walk walk; /* of the source */
 	const struct pt_root *dst;
 	const struct space *src;
 	const struct area *only;
-	pt_t table[PT_LEVEL_MAX]; /* the destination's, by level, where the walk is */
+	struct share_rest *rest;
 };
+
+/* There is something in [start, last] that is not shared. */
+static void share_leave_rest(struct share_rest *rest, va_t start, va_t last)
+{
+	if (rest->count < SHARE_REST_MAX) {
+		rest->range[rest->count].start = start;
+		rest->range[rest->count].last = last;
+	}
+	if (rest->count <= SHARE_REST_MAX)
+		rest->count++;
+}
 
 /* Does nothing in the entry's range speak against sharing what is below? */
 static bool share_fits(const struct share *s, va_t start, va_t last)
@@ -61,79 +61,99 @@ static bool share_fits(const struct share *s, va_t start, va_t last)
 	return true;
 }
 
-PT_INLINE int share_entry(struct pt_walk *w, struct pt_at *at)
-{
-	(void)w, (void)at;
-	return PT_DONE;
-}
+static int share_table(const struct share *s, pt_t from, pt_t to, va_t start, va_t last);
 
-/* Share the table here; or go down to look for smaller ones, if there can be any. */
-PT_INLINE int share_enter(struct pt_walk *w, struct pt_at *at)
+/* Entry i of `from` is not to be shared as a whole, or not known to be: look at [start, last]. */
+static int share_below(const struct share *s, pt_t from, pt_t to, va_t start, va_t last)
 {
-	struct share *s = (struct share *)w;
-	const unsigned level = at->p.level;
-	ptp_t d = pt_entry(s->table[level], ptp_index(at->p));
-	va_t start = at->va & ~pt_mask(level);
-	int err;
+	unsigned i = pt_index(start, from.level);
+	ptp_t p = pt_entry(from, i), d = pt_entry(to, i);
+	ptv_t v = ptp_get(p);
+	int err = 0;
 
-	if (share_fits(s, start, start | pt_mask(level))) {
-		frame_get(pa_to_frame(ptv_pa(at->v)));
-		ptp_change(d, share_write_protect(at->p));
-		SHARE_COUNT(shared);
-		trace(TRACE_SHARE, ptv_pa(at->v).value, level - 1);
-		return PT_SKIP;
+	if (from.level == 1 || !ptv_is_table(v)) {
+		if (!ptv_none(v))
+			share_leave_rest(s->rest, start, last);
+		return 0;
 	}
-	if (level == 1)
-		return PT_SKIP;
-	err = ptv_none(ptp_get(d)) ? pt_populate(s->dst, d) : 0;
-	if (err)
-		return err;
-	s->table[level - 1] = ptv_to_table(ptp_get(d));
-	return PT_DONE;
+	if (ptv_none(ptp_get(d)))
+		err = pt_populate(s->dst, d);
+	return err ? err : share_table(s, ptv_to_table(v), ptv_to_table(ptp_get(d)), start, last);
 }
 
-static const struct pt_client share_client = {
-	.entry = share_entry,
-	.enter = share_enter,
-	.sparse = true,
-};
-PT_WALKER(share_walk, struct share, share_client)
+/* Entries that [start, last] covers whole: all at once, or, if that must not be, one by one. */
+static int share_whole(const struct share *s, pt_t from, pt_t to, va_t start, va_t last)
+{
+	unsigned first = pt_index(start, from.level), stop = pt_index(last, from.level);
+	bool left = false;
+	int err = 0;
+
+	if (share_fits(s, start, last)) {
+		unsigned n = copy_table_entries(from, to, first, stop, COPY_ALIKE, &left);
+
+		__atomic_add_fetch(&share_stats.shared, n, __ATOMIC_RELAXED);
+		trace(TRACE_SHARE, start, n);
+		if (left)
+			share_leave_rest(s->rest, start, last);
+		return 0;
+	}
+	for (unsigned i = pt_next_live(from, first); i <= stop && !err;
+	     i = pt_next_live(from, i + 1)) {
+		va_t va = start + ((va_t)(i - first) << pt_shift(from.level));
+
+		err = first == stop ? share_below(s, from, to, va, last)
+				    : share_whole(s, from, to, va, va | pt_mask(from.level));
+	}
+	return err;
+}
+
+/*
+ * Share what can be of the entries of `from` in [start, last], which lies in its range: whole
+ * entries here, parts of entries at the two ends further down.
+ */
+static int share_table(const struct share *s, pt_t from, pt_t to, va_t start, va_t last)
+{
+	const uint64_t mask = pt_mask(from.level);
+	va_t whole = (start + mask) & ~mask, whole_end = (last + 1) & ~mask;
+	int err = 0;
+
+	if ((start | mask) == (last | mask) && (start & mask || ~last & mask))
+		return share_below(s, from, to, start, last); /* a part of one entry */
+	if (whole != start)
+		err = share_below(s, from, to, start, whole - 1);
+	if (!err && whole < whole_end)
+		err = share_whole(s, from, to, whole, whole_end - 1);
+	if (!err && whole_end != last + 1)
+		err = share_below(s, from, to, whole_end, last);
+	return err;
+}
 
 int share_range(struct space *dst, struct space *src, va_t start, va_t last,
-		const struct area *only)
+		const struct area *only, struct share_rest *rest)
 {
-	struct share s = {
-		.walk = { .root = &src->root, .va = start, .last = last },
-		.dst = &dst->root,
-		.src = src,
-		.only = only,
-	};
+	struct share s = { .dst = &dst->root, .src = src, .only = only, .rest = rest };
 
-	s.table[dst->root.top.level] = dst->root.top;
-	return share_walk(&s);
+	return share_table(&s, src->root.top, dst->root.top, start, last);
 }
 
 /* ---- Making exclusive. ---- */
 
-/* Give one entry of a shared table to its copy as well: one edge more, and W in neither. */
+/* Give an entry of a shared table that copy_table_entries has left to its copy as well. */
 static int share_copy_entry(ptp_t from, ptp_t to)
 {
 	ptv_t v = ptp_get(from);
 	int err = 0;
 
 	switch (ptv_kind(v)) {
-	case PT_TABLE:
-		v = share_write_protect(from);
-		frame_get(pa_to_frame(ptv_pa(v)));
-		break;
 	case PT_LEAF:
-		v = share_write_protect(from);
+		v = ptp_write_protect(from);
 		if (!(ptv_attr(v) & PT_DEVMAP))
 			frame_get_span(pa_to_frame(ptv_pa(v)), v.level * PT_TABLE_BITS);
 		break;
 	case PT_SOFT:
 		err = swap_get(ptv_soft_data(v));
 		break;
+	case PT_TABLE:
 	case PT_NONE:
 	case PT_BAD: /* stays where it was found, for the walker to report */
 		return 0;
@@ -149,13 +169,17 @@ static int share_copy_entry(ptp_t from, ptp_t to)
  */
 static int share_copy_table(pt_t from, pt_t to, swap_slot_t *starved)
 {
-	unsigned index = pt_next_live(from, 0);
+	bool left = false;
 	int err = 0;
 
-	for (; index < PT_ENTRY_COUNT && !err; index = pt_next_live(from, index + 1)) {
-		err = share_copy_entry(pt_entry(from, index), pt_entry(to, index));
+	copy_table_entries(from, to, 0, PT_ENTRY_COUNT - 1, COPY_ALIKE, &left);
+	for (unsigned i = left ? pt_next_live(from, 0) : PT_ENTRY_COUNT; i < PT_ENTRY_COUNT && !err;
+	     i = pt_next_live(from, i + 1)) {
+		if (!ptv_none(ptp_get(pt_entry(to, i))))
+			continue;
+		err = share_copy_entry(pt_entry(from, i), pt_entry(to, i));
 		if (err)
-			*starved = ptv_soft_data(ptp_get(pt_entry(from, index)));
+			*starved = ptv_soft_data(ptp_get(pt_entry(from, i)));
 	}
 	return err;
 }

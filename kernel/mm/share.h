@@ -32,17 +32,27 @@ struct share_stats {
 };
 extern struct share_stats share_stats;
 
+/* Where something may have to be copied: in a few ranges, both ends inclusive, or anywhere. */
+#define SHARE_REST_MAX 4
+struct share_rest {
+	unsigned count; /* SHARE_REST_MAX + 1: anywhere */
+	struct {
+		va_t start, last;
+	} range[SHARE_REST_MAX];
+};
+
 /*
  * Make dst see all of src's entries in [start, last] that can be shared as whole tables.
  *
  * A table can be shared if no area that must not be write-protected or inherited lies in its range:
  * none that is shared, a device window or AREA_NOFORK, and, if `only` is not NULL, none but that
- * one. What cannot be shared is left for copying. dst has the same areas, and no entries there.
+ * one. dst has the same areas, and no entries there.
  *
+ * What cannot be shared, and so is left for copying, is added to *rest.
  * Returns 0 or -ENOMEM (some tables are shared; zapping dst undoes it). The caller flushes src.
  */
 int share_range(struct space *dst, struct space *src, va_t start, va_t last,
-		const struct area *only);
+		const struct area *only, struct share_rest *rest);
 
 /*
  * Make the table under p, a table entry without W, the root's own: see PT_HOST_EXCLUSIVE.

@@ -5,6 +5,7 @@
  */
 #include <arch/apic.h>
 #include <arch/clock.h>
+#include <arch/nmi.h>
 #include <arch/smp.h>
 #include <dev/acpi.h>
 #include <dev/madt.h>
@@ -78,10 +79,14 @@ void cpus_init(void)
 	bool has_apic = apic_init();
 	bool has_clock;
 
-	if (has_apic)
+	if (has_apic) {
 		apic_init_cpu();
+		smp_init();
+		nmi_init();
+	}
 	has_clock = has_apic && clock_init();
 	sched_init();
+	nmi_print_running = sched_print_running;
 	if (!has_clock)
 		printk("CPUs: no local APIC or no timer to measure it by: one CPU, no "
 		       "preemption\n");

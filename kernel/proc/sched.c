@@ -14,6 +14,9 @@
 #include <lib/string.h>
 #include <mm/space.h>
 #include <proc/queue.h>
+#include <proc/watchdog.h>
+
+#define WAIT_ROUNDS 1000 /* of pausing, before a thread that waits lets its CPU rest */
 
 static struct queue queues[CPU_MAX];
 static struct thread boot_thread;
@@ -47,7 +50,7 @@ static void update_alarm(struct queue *q)
 
 	if (!clock_tsc_hz)
 		return;
-	if (q->current != q->idle || q->keeps_ticking)
+	if (q->current != q->idle)
 		set_alarm(q, now, now + READ_ONCE(tick_ns));
 	list_for_each(t, &q->sleeping, link)
 		set_alarm(q, now, t->wake_at);
@@ -86,6 +89,7 @@ static void bury(struct queue *q, struct thread *t)
 
 	spin_lock(&q->lock);
 	joiner = t->joiner;
+	list_remove(&t->cpu_link);
 	spin_unlock(&q->lock);
 	if (joiner)
 		thread_unpark(joiner);
@@ -162,12 +166,19 @@ void preempt_schedule(void)
 	arch_irq_enable();
 }
 
-/* Where there are no threads, or the caller may not be interrupted, there is nobody to yield to. */
-void preempt_yield(void)
+/* Where there are no threads, or the caller may not be interrupted, there is nobody to wait for. */
+void preempt_wait(unsigned round)
 {
 	arch_pause();
-	if (preempt_active && arch_irq_enabled())
-		thread_yield();
+	if (!preempt_active || !arch_irq_enabled())
+		return;
+	might_sleep();
+	arch_irq_disable();
+	if (!list_empty(&this_queue()->ready))
+		sched_switch();
+	else if (round >= WAIT_ROUNDS)
+		arch_irq_enable_and_halt();
+	arch_irq_enable();
 }
 
 /* ---- Waking. ---- */
@@ -210,6 +221,7 @@ static void tick(unsigned vector)
 		cpu_local()->need_resched = 1;
 	update_alarm(q);
 	spin_unlock(&q->lock);
+	watchdog_look();
 }
 
 /* Another CPU has put something into this one's queue, or wants it to look at its alarm. */
@@ -239,6 +251,8 @@ static void init_queue(struct queue *q, struct thread *current, struct thread *i
 	spin_init(&q->lock, LOCK_RUN_QUEUE);
 	list_init(&q->ready);
 	list_init(&q->sleeping);
+	list_init(&q->threads);
+	list_add_before(&q->threads, &current->cpu_link);
 	q->current = current;
 	q->idle = idle;
 	current->state = THREAD_RUNNING;
@@ -257,6 +271,7 @@ void sched_init(void)
 	memcpy(boot_thread.name, "boot", sizeof("boot"));
 	list_init(&boot_thread.link);
 	init_queue(&queues[0], &boot_thread, idle);
+	list_add_before(&queues[0].threads, &idle->cpu_link);
 	irq_set_handler(VECTOR_TIMER, tick);
 	irq_set_handler(VECTOR_RESCHEDULE, reschedule);
 	preempt_active = true;
@@ -272,20 +287,41 @@ void sched_start_cpu(struct thread *idle)
 	__builtin_unreachable();
 }
 
+void sched_print_running(void)
+{
+	struct sched_stats stats = sched_stats(cpu_index());
+
+	printk("thread %s, %lu ticks, %lu switches", stats.thread->name, stats.tick_count,
+	       stats.switch_count);
+}
+
+static void print_waiting(const struct queue *q, const struct thread *t)
+{
+	static const char *const state_name[] = {
+		[THREAD_READY] = "ready",   [THREAD_RUNNING] = "running",
+		[THREAD_PARKED] = "parked", [THREAD_EXITED] = "exited",
+		[THREAD_DONE] = "done",
+	};
+
+	if (t == q->current || t == q->idle)
+		return;
+	printk("CPU %u: thread %s, %s\n", t->cpu, t->name, state_name[t->state]);
+	lock_print_held(&t->context, "  ");
+	arch_thread_print(&t->arch);
+}
+
+void sched_print_waiting(void)
+{
+	const struct thread *t;
+
+	for (unsigned cpu = 0; cpu < cpu_count(); cpu++)
+		list_for_each(t, &queues[cpu].threads, cpu_link)
+			print_waiting(&queues[cpu], t);
+}
+
 void sched_set_tick(uint64_t ns)
 {
 	WRITE_ONCE(tick_ns, ns);
-}
-
-void sched_keep_ticking(unsigned cpu, bool keep)
-{
-	struct queue *q = &queues[cpu];
-	uint64_t flags = spin_lock_irq(&q->lock);
-
-	q->keeps_ticking = keep;
-	spin_unlock_irq(&q->lock, flags);
-	if (cpu != cpu_index())
-		smp_send_reschedule(cpu);
 }
 
 struct sched_stats sched_stats(unsigned cpu)

@@ -1,9 +1,9 @@
 /*
  * Who runs on a CPU: a queue for each, a tick that shares the time out, an idle thread that halts.
  *
- * A CPU ticks while it has something to run, or is told to keep watch; idle ones sleep until an
- * interrupt. Locking: a queue's lock, for its own CPU and those that wake its threads. Talks to:
- * arch (thread, clock, irq), proc/thread, proc/watchdog, mm/space.
+ * A CPU ticks while it has something to run; idle ones sleep until an interrupt.
+ * Locking: a queue's lock, for its own CPU and those that wake its threads.
+ * Talks to: arch (thread, clock, irq), proc/thread, proc/watchdog, mm/space.
  */
 #ifndef PROC_SCHED_H
 #define PROC_SCHED_H
@@ -28,7 +28,9 @@ struct sched_stats {
 };
 struct sched_stats sched_stats(unsigned cpu);
 
-/* Keep the ticks of this CPU coming while it idles, too (or no longer). */
-void sched_keep_ticking(unsigned cpu, bool keep);
+/* Print what the calling CPU runs, in a few words. */
+void sched_print_running(void);
+/* Print every thread that no CPU runs, its locks and its back trace. When nothing moves. */
+void sched_print_waiting(void);
 
 #endif

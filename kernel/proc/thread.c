@@ -30,6 +30,7 @@ struct thread *thread_alloc(unsigned cpu, const char *name)
 	t->cpu = cpu;
 	ksnprintf(t->name, sizeof(t->name), "%s", name);
 	list_init(&t->link);
+	list_init(&t->cpu_link);
 	return t;
 }
 
@@ -54,6 +55,7 @@ struct thread *thread_create(unsigned cpu, void (*run)(void *arg), void *arg, co
 	t->arg = arg;
 	arch_thread_init(&t->arch, t, sched_thread_start, t);
 	flags = spin_lock_irq(&q->lock);
+	list_add_before(&q->threads, &t->cpu_link);
 	queue_wake(q, t);
 	spin_unlock_irq(&q->lock, flags);
 	return t;

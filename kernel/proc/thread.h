@@ -40,6 +40,7 @@ struct thread {
 		*space; /* while it does not run: the space it runs in, NULL for the kernel's */
 
 	/* under the lock of its CPU's queue */
+	struct list cpu_link; /* among all threads of its CPU, for reports */
 	enum thread_state state;
 	struct list link;    /* READY, or PARKED with a time limit: among the ready, the sleeping */
 	uint64_t wake_at;    /* PARKED with a time limit: clock_now of its end */

@@ -18,6 +18,9 @@ void host_arena_map(void);
 /* The calling thread is CPU `index` (below HOST_CPUS) from here on; the first thread is 0. */
 void host_cpu_begin(unsigned index);
 
+/* Do threads let each other run at odd moments? */
+extern bool host_yields;
+
 /*
  * Forget all frames and boot with these banks for RAM, usable and empty.
  *

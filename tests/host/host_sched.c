@@ -21,11 +21,25 @@ void host_cpu_begin(unsigned index)
 	local.index = index;
 }
 
+bool host_yields;
+
+void host_maybe_yield(void)
+{
+	static __thread uint32_t random;
+
+	if (!host_yields)
+		return;
+	random = random * 1664525 + 1013904223 + local.index;
+	if (random >> 28 == 0)
+		sched_yield();
+}
+
 void preempt_schedule(void)
 {
 }
 
-void preempt_yield(void)
+void preempt_wait(unsigned round)
 {
+	(void)round;
 	sched_yield();
 }

@@ -32,6 +32,8 @@ static size_t selected_count;
 
 /* The test that is running. */
 static struct {
+	const struct test *test;
+	unsigned number;
 	unsigned checks, failures;
 	bool skipped;
 	char skip_reason[120];
@@ -256,12 +258,39 @@ static unsigned suite_count(void)
 	return count;
 }
 
+const struct test_guard *test_guard;
+
+void test_deadline(uint64_t seconds)
+{
+	if (test_guard)
+		test_guard->extend(seconds);
+}
+
+void test_print_hang(void)
+{
+	printk("\n" INDENT "not ok %u %s\n", current.number, current.test->name);
+}
+
+static void run_guarded(const struct test *t)
+{
+	static char name[128];
+
+	ksnprintf(name, sizeof(name), "%s.%s", t->suite ? t->suite : "", t->name);
+	if (test_guard)
+		test_guard->begin(name);
+	t->run();
+	if (test_guard)
+		test_guard->end();
+}
+
 static void run_test(const struct test *t, unsigned number, struct test_result *result)
 {
+	current.test = t;
+	current.number = number;
 	current.checks = current.failures = 0;
 	current.skipped = false;
 	seed_for_test(t);
-	t->run();
+	run_guarded(t);
 
 	if (!current.checks && !current.skipped)
 		test_check(false, t->file, t->line, "the test checks something", 0, 1);

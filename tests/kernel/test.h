@@ -72,6 +72,22 @@ void test_skip(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* A KTAP diagnostic line, "# ..." at the right indentation: counts and figures go here. */
 void test_note(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
+/* This test may take so many seconds from now on, instead of what option `deadline` says. */
+void test_deadline(uint64_t seconds);
+
+/*
+ * Who sees to it that a test ends: told when one begins ("suite.name"), goes on and
+ * ends. Set by the kernel's main; NULL where nobody does.
+ */
+struct test_guard {
+	void (*begin)(const char *name);
+	void (*extend)(uint64_t seconds);
+	void (*end)(void);
+};
+extern const struct test_guard *test_guard;
+/* For it: print the result of the test that does not end. */
+void test_print_hang(void);
+
 /*
  * Run statement; it must end in a failed ASSERT or a reported bug, and does not continue behind it.
  * (setjmp under the hood: locals changed in the statement are undefined afterwards.)

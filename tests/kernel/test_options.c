@@ -34,6 +34,7 @@ TEST(options, defaults)
 	EXPECT_EQ(o.fork, FORK_EAGER);
 	EXPECT(!o.exit);
 	EXPECT_EQ(o.seed, 1ul);
+	EXPECT_EQ(o.deadline, 120);
 	EXPECT(!strcmp(o.test, "*"));
 	EXPECT(!o.test_given);
 	EXPECT(!strcmp(o.run, ""));
@@ -42,14 +43,15 @@ TEST(options, defaults)
 /* Every option takes every value it has. */
 TEST(options, values)
 {
-	struct options o =
-		parse("la57=on fork=shared exit seed=0x10 test=pt.*,frame run=\"pt 0; help\"");
+	struct options o = parse(
+		"la57=on fork=shared exit seed=0x10 deadline=7 test=pt.*,frame run=\"pt 0; help\"");
 
 	EXPECT_EQ(o.error_count, 0u);
 	EXPECT_EQ(o.la57, LA57_ON);
 	EXPECT_EQ(o.fork, FORK_SHARED);
 	EXPECT(o.exit);
 	EXPECT_EQ(o.seed, 16ul);
+	EXPECT_EQ(o.deadline, 7);
 	EXPECT(!strcmp(o.test, "pt.*,frame"));
 	EXPECT(o.test_given);
 	EXPECT(!strcmp(o.run, "pt 0; help"));
@@ -103,6 +105,10 @@ TEST(options, wrong_words)
 		"=1",
 		"LA57=on",
 		"seed=18446744073709551616",
+		"deadline",
+		"deadline=0",
+		"deadline=1000001",
+		"deadline=1s",
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(wrong); i++) {

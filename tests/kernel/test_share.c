@@ -179,6 +179,64 @@ TEST(share, one_area_alone)
 	destroy_both(parent, child);
 }
 
+/* `count` regions of two tables each, with a private area and a shared one in either. */
+static struct space *parent_of_regions(unsigned count)
+{
+	struct space *s = space_create();
+
+	for (unsigned i = 0; i < count; i++) {
+		va_t va = BASE + i * pt_size(1) * 2;
+
+		add(s, va, 600, 0);
+		add(s, va + PAGES(600), 1, AREA_SHARED);
+		EXPECT(touch_write(s, va, 3 * i + 1));
+		EXPECT(touch_write(s, va + PAGES(599), 3 * i + 2));
+		EXPECT(touch_write(s, va + PAGES(600), 3 * i + 3));
+	}
+	return s;
+}
+
+// However many ranges cannot be shared, few enough to be remembered or not, nothing is missed.
+TEST(share, every_rest_is_copied)
+{
+	for (unsigned count = SHARE_REST_MAX - 1; count <= SHARE_REST_MAX + 2; count++) {
+		struct space *parent = parent_of_regions(count), *child = fork_shared(parent);
+
+		REQUIRE(child);
+		EXPECT_EQ(share_stats.shared - before.shared, count);
+		for (unsigned i = 0; i < count; i++) {
+			va_t va = BASE + i * pt_size(1) * 2;
+
+			EXPECT(touch_reads(child, va, 3 * i + 1));
+			EXPECT(touch_reads(child, va + PAGES(599), 3 * i + 2));
+			EXPECT(touch_write(child, va + PAGES(599), 100));
+			EXPECT(touch_write_raw(child, va + PAGES(600), 200));
+			EXPECT(touch_reads(parent, va + PAGES(599), 3 * i + 2));
+			EXPECT(touch_reads(parent, va + PAGES(600), 200));
+		}
+		destroy_both(parent, child);
+	}
+}
+
+// Huge pages whose table cannot be shared, because of a neighbour in it, are copied.
+TEST(share, huge_pages_beside_shared_memory)
+{
+	struct space *parent = space_create(), *child;
+
+	add(parent, BASE, 1024, AREA_HUGE);
+	add(parent, BASE + PAGES(1024), 1, AREA_SHARED);
+	for (unsigned i = 0; i < 1025; i += 512)
+		EXPECT(touch_write(parent, BASE + PAGES(i), i + 1));
+	child = fork_shared(parent);
+	REQUIRE(child);
+	for (unsigned i = 0; i < 1025; i += 512)
+		EXPECT(touch_reads(child, BASE + PAGES(i), i + 1));
+	EXPECT(touch_write(child, BASE, 7));
+	EXPECT(touch_reads(parent, BASE, 1));
+	EXPECT_EQ(oracle_check(), 0u);
+	destroy_both(parent, child);
+}
+
 // Unmapping and protecting a part on one side changes nothing on the other.
 TEST(share, unmap_and_protect_are_private)
 {

@@ -18,8 +18,8 @@ static void run_worker(void *arg)
 {
 	uint32_t seen;
 
-	while ((seen = __atomic_load_n(&gate, __ATOMIC_ACQUIRE)) == GATE_CLOSED)
-		preempt_yield();
+	for (unsigned i = 0; (seen = __atomic_load_n(&gate, __ATOMIC_ACQUIRE)) == GATE_CLOSED; i++)
+		preempt_wait(i);
 	if (seen == GATE_OPEN)
 		work(arg);
 }

@@ -101,6 +101,11 @@ void apic_init_cpu(void)
 	reg_write(REG_SPURIOUS, SPURIOUS_ENABLE | VECTOR_SPURIOUS);
 }
 
+void apic_set_line0_nmi(bool on)
+{
+	reg_write(REG_LVT_LINT0, on ? LVT_NMI : LVT_MASKED);
+}
+
 bool apic_is_present(void)
 {
 	return window != 0;

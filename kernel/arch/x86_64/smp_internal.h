@@ -3,7 +3,6 @@
  *
  *   smp_start.c   bringing them up
  *   smp.c         cross-calls
- *   smp_stop.c    stopping them
  */
 #ifndef SMP_INTERNAL_H
 #define SMP_INTERNAL_H
@@ -12,6 +11,5 @@
 
 void smp_set_apic_id(unsigned cpu, uint8_t id);
 void smp_init_vectors(void);
-void smp_init_stop(void);
 
 #endif

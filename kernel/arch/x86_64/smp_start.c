@@ -105,6 +105,12 @@ static void arrive(unsigned apic_id)
 	a->guest->enter(a->guest->arg);
 }
 
+void smp_init(void)
+{
+	smp_set_apic_id(cpu_index(), (uint8_t)apic_id());
+	smp_init_vectors();
+}
+
 void smp_set_online(void)
 {
 	set_stage(CONTAINER_OF(this_cpu(), struct arrival, cpu), STAGE_ONLINE);
@@ -359,9 +365,6 @@ static void open_door(const struct smp_guest *guest, unsigned count)
 unsigned smp_start_cpus(struct smp_guest *guest, unsigned count)
 {
 	ASSERT_OP(kernel_space.root.top.pa.value, <, 1ull << 32); /* loaded by 32-bit code */
-	smp_set_apic_id(cpu_index(), (uint8_t)apic_id());
-	smp_init_vectors();
-	smp_init_stop();
 	if (!pa_equal(page, PA_NONE) && expect_guests(guest, count))
 		open_door(guest, count);
 	return admit_all(guest, count);

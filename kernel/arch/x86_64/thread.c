@@ -4,6 +4,7 @@
  * Between a thread's turns the six registers that calls preserve are on its stack, the rest is the
  * compiler's business. Interrupts are disabled on both sides of a switch.
  */
+#include <arch/backtrace.h>
 #include <arch/thread.h>
 
 #include "percpu.h"
@@ -28,6 +29,13 @@ void arch_thread_init(struct arch_thread *t, void *stack_top, void (*entry)(void
 	t->rsp = (uint64_t)s;
 	t->rsp0 = 0;
 	t->catches.count = 0;
+}
+
+void arch_thread_print(const struct arch_thread *t)
+{
+	const struct saved *s = (const struct saved *)t->rsp;
+
+	backtrace_print(s->rbp);
 }
 
 void arch_thread_adopt(struct arch_thread *t)

@@ -32,8 +32,13 @@ static inline unsigned cpu_count(void)
 	return HOST_CPUS;
 }
 
+/* Every now and then, if a test wants it: let another thread run. */
+void host_maybe_yield(void);
+
+/* Whoever disables preemption is about to take a lock, or is half way through doing so. */
 static inline void cpu_local_inc_preempt(void)
 {
+	host_maybe_yield();
 	cpu_local()->preempt_count++;
 }
 

@@ -33,6 +33,9 @@ void apic_send_nmi(unsigned id);
 void apic_send_init(unsigned id);
 void apic_send_startup(unsigned id, unsigned page);
 
+/* What the legacy interrupt controller signals is an NMI of this CPU (or nothing). */
+void apic_set_line0_nmi(bool on);
+
 /* VECTOR_TIMER once, after `count` steps of the timer; 0 stops it. */
 void apic_timer_start(uint32_t count);
 /* The steps that are left. */

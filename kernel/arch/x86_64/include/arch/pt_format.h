@@ -193,16 +193,20 @@ static inline ptv_t ptv_write_protect(ptv_t v)
 	return v;
 }
 
-/* For loops over many entries: the test of ptv_is_ordinary for a level. */
+/*
+ * For loops over many entries: one mask that tells what there mostly is from all else. At level 0
+ * these are leaves that are present and have none of the attributes in `without`; above, tables.
+ */
 static inline uint64_t ptv_ordinary(pt_attr_t without, unsigned level)
 {
-	return PT_CPU.leaf_test[level] | X86_P | (without & X86_IN_PLACE);
+	if (level > 0)
+		return PT_CPU.table_test;
+	return PT_CPU.leaf_test[0] | X86_P | (without & X86_IN_PLACE);
 }
 
-/* Is it a leaf that is present and has none of the attributes of the test? */
-static inline bool ptv_is_ordinary(ptv_t v, uint64_t test)
+static inline bool ptv_is_ordinary(ptv_t v, uint64_t mask)
 {
-	return (v.bits & test) == (v.level > 0 ? X86_P | X86_PS : X86_P);
+	return (v.bits & mask) == X86_P;
 }
 
 /* Take W from a leaf or table, whatever the CPU sets in it meanwhile. Returns what it is then. */

@@ -20,6 +20,9 @@
 struct memmap;
 void smp_reserve_trampoline(struct memmap *map, uint64_t pa_limit);
 
+/* Make the boot CPU one of many; its APIC is set up. */
+void smp_init(void);
+
 /* A CPU to start. */
 struct smp_guest {
 	uint8_t apic_id;
@@ -69,15 +72,5 @@ struct smp_stats {
 	uint64_t flush_rounds, flushes_handled;
 };
 struct smp_stats smp_stats(unsigned cpu);
-
-/* ---- The end. ---- */
-
-/* Stop all others for good, whatever they are doing. */
-void smp_stop_others(void);
-/* The same, but each first prints what it was doing (what it runs, its back trace, its locks). */
-void smp_report_and_stop_others(void);
-
-/* Prints what is above arch's knowledge of the calling CPU; NULL: nothing. */
-extern void (*smp_print_running)(void);
 
 #endif

@@ -42,6 +42,9 @@ void arch_thread_init(struct arch_thread *t, void *stack_top, void (*entry)(void
 /* What runs on this CPU is `t` from now on: the first thread of a CPU, which nobody switches to. */
 void arch_thread_adopt(struct arch_thread *t);
 
+/* Print the back trace of a thread that does not run, from the caller of the switch on. */
+void arch_thread_print(const struct arch_thread *t);
+
 /* Leave `from`, which runs, and go on as `to`. Returns when somebody switches back to `from`. */
 void arch_thread_switch(struct arch_thread *from, struct arch_thread *to);
 
