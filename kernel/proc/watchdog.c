@@ -41,6 +41,12 @@ static NORETURN void fire(const char *why, unsigned cpu)
 
 /* ---- Looking. ---- */
 
+/* How long ago. Whoever looks may have read the clock before `then` was noted by somebody else. */
+static uint64_t age(uint64_t then, uint64_t now)
+{
+	return now > then ? now - then : 0;
+}
+
 /* A CPU that has nothing to run may be silent: it does not tick. */
 static bool is_silent(unsigned cpu, uint64_t now)
 {
@@ -48,14 +54,14 @@ static bool is_silent(unsigned cpu, uint64_t now)
 
 	if (stats.idle || stats.tick_count != seen[cpu].tick_count) {
 		seen[cpu].tick_count = stats.tick_count;
-		seen[cpu].since = now;
+		WRITE_ONCE(seen[cpu].since, now);
 	}
-	return now - seen[cpu].since > WATCHDOG_SILENCE_NS;
+	return age(READ_ONCE(seen[cpu].since), now) > WATCHDOG_SILENCE_NS;
 }
 
 static void look_at_cpus(uint64_t now)
 {
-	if (now - READ_ONCE(looked_at) < LOOK_NS ||
+	if (age(READ_ONCE(looked_at), now) < LOOK_NS ||
 	    __atomic_exchange_n(&looking, 1, __ATOMIC_ACQUIRE))
 		return;
 	WRITE_ONCE(looked_at, now);
@@ -84,7 +90,7 @@ void watchdog_start(const char *what, uint64_t ns)
 	uint64_t now = clock_now();
 
 	for (unsigned cpu = 0; cpu < cpu_count(); cpu++)
-		seen[cpu].since = now;
+		WRITE_ONCE(seen[cpu].since, now);
 	watched = what;
 	__atomic_store_n(&deadline, now + ns, __ATOMIC_RELEASE);
 	nmi_timer_start(watchdog_look);

@@ -6,6 +6,7 @@
 #include <arch/trap.h>
 #include <lib/printk.h>
 #include <lib/string.h>
+#include <proc/watchdog.h>
 #include <tests/kernel/test.h>
 
 #define UNMAPPED 0xffffdffffffff000 /* near the end of the dynamic range */
@@ -321,10 +322,13 @@ TEST_HIDDEN(selftest, unexpected_opcode)
 	__asm__ volatile("ud2");
 }
 
+/* The watchdog's own NMIs may be late; what is more than those is nobody's. */
 TEST_HIDDEN(selftest, nmi)
 {
 	EXPECT(true);
-	__asm__ volatile("int $2");
+	watchdog_stop();
+	for (unsigned i = 0; i < 3; i++)
+		__asm__ volatile("int $2");
 }
 
 /* Without a stack the page fault cannot be delivered: a double fault, on a stack of its own. */

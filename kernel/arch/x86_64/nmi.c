@@ -24,9 +24,13 @@
 
 void (*nmi_print_running)(void);
 
-/* The boot CPU's: nobody else gets the timer's NMIs. */
-static void (*timer_fn)(void);
-static unsigned stragglers; /* how many may still be on their way since it was switched on or off */
+/*
+ * The boot CPU's: nobody else gets the timer's NMIs. One may come for which the controller has
+ * nothing to say: its line rises again if the timer signals while the handler is on its way.
+ */
+#define TIMER_CPU 0
+static void (*timer_fn)(void); /* NULL: off */
+static unsigned stragglers;    /* how many may still be on their way since it was switched off */
 
 static bool stopping;            /* whoever gets an NMI stops */
 static unsigned wanted = NOBODY; /* who is to stop now; NOBODY again when it has */
@@ -73,12 +77,12 @@ static bool handle_nmi(const struct trap_frame *f)
 {
 	if (__atomic_load_n(&stopping, __ATOMIC_ACQUIRE))
 		stop_when_asked(f);
-	if (timer_fn && pic_take_timer())
-		timer_fn();
-	else if (stragglers)
-		stragglers--;
-	else
+	if (cpu_index() != TIMER_CPU || (!timer_fn && !stragglers))
 		return false;
+	if (!timer_fn)
+		stragglers--;
+	else if (pic_take_timer())
+		timer_fn();
 	return true;
 }
 
@@ -126,7 +130,6 @@ void nmi_report_all(void)
 void nmi_timer_start(void (*fn)(void))
 {
 	timer_fn = fn;
-	stragglers = STRAGGLERS_MAX;
 	pic_enable_timer();
 	pit_start_periodic();
 	apic_set_line0_nmi(true);
@@ -137,6 +140,7 @@ void nmi_timer_stop(void)
 	apic_set_line0_nmi(false);
 	pic_disable();
 	stragglers = STRAGGLERS_MAX;
+	timer_fn = NULL;
 }
 
 void nmi_init(void)
