@@ -7,10 +7,7 @@
 #define MM_SHOW_H
 
 #include <mm/pagetable.h>
-
-/* Rights and flags of a leaf as letters, "rwxu" first, '-' for what is missing. At most 32 bytes.
- */
-const char *show_attr(pt_attr_t attr, char buf[static 32]);
+#include <mm/show_attr.h>
 
 /* Print the path to va, a line a level, and what it comes to. */
 void show_walk(const struct pt_root *root, va_t va);

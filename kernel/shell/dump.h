@@ -6,7 +6,8 @@
 #ifndef SHELL_DUMP_H
 #define SHELL_DUMP_H
 
-#include <mm/space.h>
+struct pt_root;
+struct space;
 
 /*
  * As /sys/kernel/debug/page_tables/kernel has it on x86, holes left out: neighbouring leaves
@@ -23,5 +24,8 @@ void dump_linux(const struct space *s);
  * there are any. Numbers that may not fit a double are strings in hexadecimal.
  */
 void dump_json(const struct space *s);
+
+/* The same of a mirror's table; under its lock, or while nothing changes it. */
+void dump_vtd_json(const struct pt_root *root);
 
 #endif
