@@ -10,6 +10,7 @@
 #include <mm/copy.h>
 #include <mm/frame.h>
 #include <mm/share.h>
+#include <shell/device.h>
 #include <shell/kinds.h>
 #include <shell/scratch.h>
 #include <shell/shell.h>
@@ -55,6 +56,7 @@ static bool free_scratch(struct space *s)
 	if (space_current() == s)
 		space_switch(NULL);
 	watch_forget(s);
+	device_forget(s);
 	scratch_remove(s);
 	space_destroy(s);
 	printk("%s: gone, %lu frames came back\n", name, frame_free_count() - free_count);

@@ -258,11 +258,12 @@ bool demo_run(void)
 
 	ok &= demo_fork_shared();
 	ok &= demo_fork_eager();
+	ok &= demo_device();
 	return ok;
 }
 
 SHELL_COMMAND(demo, "start", "demo",
-	      "a guided tour: the kernel's tables, fork, sharing, drawn as they are")
+	      "a guided tour: the kernel's tables, fork, sharing, a device, drawn as they are")
 {
 	return demo_run();
 }

@@ -19,6 +19,7 @@ bool demo_run(void);
 bool demo_kernel_tables(void);
 bool demo_fork_shared(void);
 bool demo_fork_eager(void);
+bool demo_device(void);
 
 /* A line of 80 columns with a part's title, formatted like printk. */
 void demo_title(const char *fmt, ...) PRINTF_LIKE(1, 2);

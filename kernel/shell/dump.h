@@ -6,6 +6,9 @@
 #ifndef SHELL_DUMP_H
 #define SHELL_DUMP_H
 
+#include <mm/pt/pt_types.h>
+
+struct mirror;
 struct pt_root;
 struct space;
 
@@ -27,5 +30,8 @@ void dump_json(const struct space *s);
 
 /* The same of a mirror's table; under its lock, or while nothing changes it. */
 void dump_vtd_json(const struct pt_root *root);
+
+/* The path of an address in it, as show_walk draws that of a space. */
+void dump_vtd_walk(struct mirror *m, va_t va);
 
 #endif

@@ -13,6 +13,7 @@ static const struct {
 	{ "start", "where to start" },
 	{ "tables", "looking at page tables" },
 	{ "scratch", "experiments on scratch spaces, which you name" },
+	{ "devices", "a device behind the IOMMU, and mirrors" },
 	{ "numbers", "statistics" },
 	{ "events", "what happens meanwhile" },
 	{ "work", "tests and measurements" },

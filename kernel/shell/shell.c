@@ -116,6 +116,8 @@ bool shell_say_error(const char *what, int err)
 		{ -ERANGE, "outside the addresses of the space" },
 		{ -EFAULT, "the space does not allow it" },
 		{ -EAGAIN, "an invalidation is open there" },
+		{ -EBUSY, "the device is in use" },
+		{ -EIO, "the device does not answer, or cannot go there" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
