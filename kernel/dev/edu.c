@@ -140,8 +140,11 @@ int edu_transfer(va_t va, unsigned offset, unsigned bytes, enum edu_direction di
 int edu_move(va_t va, unsigned offset, unsigned bytes, enum edu_direction direction)
 {
 	for (unsigned i = 0; i < REPEATS_MAX; i++) {
-		int r = edu_transfer(va, offset, bytes, direction);
+		int r = direction == EDU_TO_MEMORY ? vtd_prepare_write(edu.domain, va, va + bytes)
+						   : 0;
 
+		if (!r)
+			r = edu_transfer(va, offset, bytes, direction);
 		if (!r)
 			r = vtd_service_faults(edu.domain, edu.id);
 		if (r <= 0)

@@ -62,12 +62,22 @@ struct vtd_fault {
 bool vtd_take_fault(pci_id_t device, struct vtd_fault *fault);
 
 /*
- * Service all recorded faults of a device that is attached to d by faulting the pages in.
+ * Service all recorded faults of a device that is attached to d by faulting the pages in. Where a
+ * section is open nothing is brought: the repeated transfer faults again.
  *
  * Returns how many there were, or the error of the first that was refused (mirror_fault's, or -EIO
  * for a reason that no fault in a space explains).
  */
 int vtd_service_faults(struct vtd_domain *d, pci_id_t device);
+
+/*
+ * Before a device writes to [start, end): where the mirror has a page read-only, make it writable.
+ *
+ * What is not there at all is left to fault. A CPU walks again before it refuses; QEMU's unit does
+ * not: a write through a translation that it remembers as read-only is lost, and recorded nowhere.
+ * Returns 0 or mirror_fault's error; -EAGAIN counts as 0, as what the section takes will fault.
+ */
+int vtd_prepare_write(struct vtd_domain *d, va_t start, va_t end);
 
 /* What a unit is and has done; for reports and tests. */
 struct vtd_stats {

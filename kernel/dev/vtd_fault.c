@@ -122,8 +122,22 @@ int vtd_service_faults(struct vtd_domain *d, pci_id_t device)
 			      : -EIO;
 
 		count++;
-		if (!err)
+		if (!err && r != -EAGAIN) /* a section is open there: the next round tells */
 			err = r;
 	}
 	return err ? err : count;
+}
+
+int vtd_prepare_write(struct vtd_domain *d, va_t start, va_t end)
+{
+	for (va_t page = ALIGN_DOWN(start, PAGE_SIZE); page < end; page += PAGE_SIZE) {
+		struct pt_span span = mirror_translate(d->mirror, page);
+		int err = 0;
+
+		if (span.kind == PT_LEAF && !(span.attr & PT_W))
+			err = mirror_fault(d->mirror, page, page + PAGE_SIZE, PT_R | PT_W);
+		if (err && err != -EAGAIN)
+			return err;
+	}
+	return 0;
 }
