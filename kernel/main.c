@@ -10,6 +10,7 @@
 #include <arch/smp.h>
 #include <arch/trap.h>
 #include <boot_info.h>
+#include <dev/e1000.h>
 #include <dev/edu.h>
 #include <dev/fw_cfg.h>
 #include <dev/pic.h>
@@ -177,8 +178,10 @@ void kernel_main(uint32_t magic, uint64_t info_pa)
 	start_memory();
 	read_options();
 	cpus_init();
-	if (vtd_init())
+	if (vtd_init()) {
 		edu_init();
+		e1000_init();
+	}
 	if (is_person_watching()) {
 		demo_run();
 		run_quick_tests();

@@ -28,9 +28,9 @@ esac
 options=$(printf %s "${LA57:+la57=$LA57 }${CMDLINE:-}" | sed 's/,/,,/g')
 [ -z "$options" ] || set -- -fw_cfg "name=opt/org.ptolemy/cmdline,string=$options" "$@"
 
-# An IOMMU, and a DMA engine behind it that takes any address; IOMMU=no leaves them out.
+# An IOMMU, and two DMA engines behind it, of which one takes its time; IOMMU=no leaves them out.
 [ "${IOMMU:-yes}" = no ] || set -- -device intel-iommu,aw-bits=48 \
-	-device edu,dma_mask=0xffffffffffffffff "$@"
+	-device edu,dma_mask=0xffffffffffffffff -device e1000,romfile= "$@"
 
 # QEMUFLAGS is a list of words.
 # shellcheck disable=SC2086
