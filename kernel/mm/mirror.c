@@ -263,7 +263,7 @@ static int mirror_establish(struct mirror_job *j, uint64_t sequence, va_t end,
 	int err = -EAGAIN;
 
 	spin_lock(&m->lock);
-	if (notifier_read_retry(&j->space->notifier, sequence, j->va, end)) {
+	if (notifier_read_retry(&j->space->notifier, sequence, j->va, end) && !m->retry_skip) {
 		m->stats.retry_count++;
 	} else {
 		err = m->format->fill(m, span, count, j->access, &stale);

@@ -59,6 +59,7 @@ struct mirror {
 	struct pt_root root;
 	struct pt_owner owner;
 	struct mirror_stats stats;
+	bool retry_skip; /* for tests: establish what may be stale */
 };
 
 /* Every mirror there is, for reports and checks, and the lock of the list. */
