@@ -10,6 +10,7 @@
 #include <mm/flush.h>
 #include <mm/kspace.h>
 #include <mm/pool.h>
+#include <mm/share.h>
 #include <mm/space.h>
 #include <mm/swap.h>
 
@@ -249,25 +250,26 @@ PT_INLINE int zap_entry(struct pt_walk *w, struct pt_at *at)
 	return PT_DONE;
 }
 
-/* Does every area with pages in [start, last] end with the operation? */
-static bool zap_takes_all(const struct zap *z, va_t start, va_t last)
+/* Has any area with pages in [start, last] pages outside of the operation, on [from, to]? */
+static bool space_keeps_any(const struct space *s, va_t start, va_t last, va_t from, va_t to)
 {
 	const struct area *area;
 
-	list_for_each(area, &z->space->areas, link) {
+	list_for_each(area, &s->areas, link) {
 		if (area->end > start && area->start <= last &&
-		    (area->start < z->start || area->end - 1 > z->last))
-			return false;
+		    (area->start < from || area->end - 1 > to))
+			return true;
 	}
-	return true;
+	return false;
 }
 
 /* A shared table all of whose content goes is let go as a whole. */
 PT_INLINE int zap_shared(struct pt_walk *w, struct pt_at *at)
 {
+	const struct zap *z = (struct zap *)w;
 	va_t start = at->va & ~pt_mask(at->p.level), last = at->va | pt_mask(at->p.level);
 
-	if (!zap_takes_all((struct zap *)w, start, last))
+	if (space_keeps_any(z->space, start, last, z->start, z->last))
 		return PT_DONE;
 	flush_add_range(w->batch, start, last, 0);
 	flush_add_shared_table(w->batch, ptv_to_table(pt_at_clear(at)));
@@ -312,6 +314,46 @@ static int space_cut_range(struct space *s, va_t start, va_t end)
 	return err ? err : space_cut_area(s, end);
 }
 
+/* Have others forked from it, with whom it may share tables? */
+static bool space_has_relatives(const struct space *s)
+{
+	return __atomic_load_n(&s->family->users, __ATOMIC_RELAXED) > 1;
+}
+
+/* The tables with pages on both sides of va, and with pages of areas that stay, become the space's
+ * own. 0 or -ENOMEM. */
+static int space_own_border(struct space *s, va_t va, va_t start, va_t last)
+{
+	struct pt_spot at = pt_descend(&s->root, va, 0, true); /* ends above a shared table */
+	int err = 0;
+
+	for (; ptv_is_table(at.v) && !err; at = pt_descend(&s->root, va, 0, true)) {
+		uint64_t inside = pt_mask(at.p.level);
+
+		if (!(va & inside) || !space_keeps_any(s, va & ~inside, va | inside, start, last))
+			break;
+		err = share_make_exclusive(&s->root, at.p);
+	}
+	return err;
+}
+
+/* The rest that can fail before entries go: shared tables that cannot be let go as a whole. */
+static int space_own_borders(struct space *s, va_t start, va_t end)
+{
+	int err;
+
+	if (!space_has_relatives(s))
+		return 0;
+	err = space_own_border(s, start, start, end - 1);
+	return err || end - 1 == s->root.last ? err : space_own_border(s, end, start, end - 1);
+}
+
+/* Before rights change: all tables of the range are. A change of nothing goes to each of them. */
+static int space_own_range(struct space *s, va_t start, va_t end)
+{
+	return space_has_relatives(s) ? pt_protect(&s->root, start, end, 0, 0) : 0;
+}
+
 static int space_do_unmap(struct space *s, va_t start, va_t end)
 {
 	struct notifier_section section;
@@ -319,6 +361,8 @@ static int space_do_unmap(struct space *s, va_t start, va_t end)
 	struct pt_batch batch;
 	int err = space_cut_range(s, start, end);
 
+	if (!err)
+		err = space_own_borders(s, start, end);
 	if (err)
 		return err;
 	notifier_start(&s->notifier, &section, start, end, NOTIFY_UNMAP, true);
@@ -373,6 +417,8 @@ static int space_do_protect(struct space *s, va_t start, va_t end, pt_attr_t rig
 		err = -ENOENT;
 	if (!err)
 		err = space_cut_range(s, start, end);
+	if (!err)
+		err = space_own_range(s, start, end);
 	if (err)
 		return err;
 	notifier_start(&s->notifier, &section, start, end, NOTIFY_PROTECT, true);
