@@ -1,19 +1,24 @@
-/* The oracle; see oracle.h. One pass over all tables, then one over all frames. */
+/*
+ * The oracle; see oracle.h. One pass over all tables, then one over the frames.
+ */
 #include <lib/printk.h>
 #include <lib/string.h>
 #include <mm/kspace.h>
 #include <mm/mirror.h>
 #include <tests/kernel/oracle.h>
-
-#define ORACLE_PRINT_MAX 8
+#include <tests/kernel/oracle_books.h>
+#include <tests/kernel/oracle_list.h>
+#include <tests/kernel/oracle_report.h>
+#include <tests/kernel/touch.h>
 
 struct oracle {
-	uint32_t *edges; /* by page frame number: entries found so far */
-	unsigned violation_count;
-	uint64_t table_count[PT_LEVEL_MAX]; /* of the family that is being walked */
-	/* of the space that is being walked */
-	struct space *space;
-	int64_t mapped[MAPPED_KIND_COUNT];
+	struct books books;
+	bool all;                           /* kernel and frames, too */
+	uint64_t table_count[PT_LEVEL_MAX]; /* of the family or mirror that is being walked */
+	const struct oracle_root *root;     /* that is being walked */
+	struct space *space;                /* whose it is; NULL: a mirror's */
+	const struct area *area;            /* that the walk came to last */
+	int64_t mapped[MAPPED_KIND_COUNT];  /* of the space */
 };
 
 /* Where the walk is: what the path above says. */
@@ -24,149 +29,187 @@ struct oracle_path {
 	bool again;     /* the table was seen by another way: entries below are counted already */
 };
 
-#define VIOLATION(o, rule, ...)                                  \
-	do {                                                     \
-		if ((o)->violation_count++ < ORACLE_PRINT_MAX) { \
-			printk("oracle: rule %u: ", rule);       \
-			printk(__VA_ARGS__);                     \
-			printk("\n");                            \
-		}                                                \
-	} while (0)
+/* ---- Entries. ---- */
 
 /* A leaf is an edge to each block that it covers, intact or exploded. */
-static void oracle_count_leaf(struct oracle *o, ptv_t v)
+static void oracle_count_leaf(struct oracle *o, const struct oracle_entry *e, unsigned level)
 {
-	struct frame *f = pa_to_frame(ptv_pa(v)), *end = f + (1ull << (v.level * PT_TABLE_BITS));
+	struct frame *f = pa_to_frame(PA(e->value)), *end = f + (1ull << level * 9);
 
 	for (; f < end; f += 1ull << f->order)
-		o->edges[f - frame_array]++;
+		books_add(&o->books, (uint64_t)(f - frame_array));
+}
+
+/* The area that holds va. Walks come by in order, so it is mostly that of last time. */
+static const struct area *oracle_area(struct oracle *o, va_t va)
+{
+	if (!o->area || va < o->area->start || va >= o->area->end)
+		o->area = space_find_area(o->space, va);
+	return o->area;
+}
+
+static enum mapped_kind oracle_kind(const struct area *area, const struct oracle_entry *e)
+{
+	if (e->kind == PT_SOFT)
+		return MAPPED_SWAP;
+	if (area->kind == AREA_DEVICE)
+		return MAPPED_DEVICE;
+	if (e->attr & PT_DEVMAP)
+		return MAPPED_ZERO;
+	return pa_to_frame(PA(e->value))->flags & FRAME_FLAG_OBJECT ? MAPPED_OBJECT : MAPPED_ANON;
 }
 
 /* Rule 2, for a leaf of a user space; and the books of its area. */
-static void oracle_check_area(struct oracle *o, ptv_t v, const struct oracle_path *path)
+static void oracle_check_area(struct oracle *o, const struct oracle_entry *e, unsigned level,
+			      const struct oracle_path *path)
 {
-	const struct area *area = space_find_area(o->space, path->va);
-	uint64_t pages = pt_size(v.level) >> PAGE_SHIFT;
-	bool leaf = ptv_is_leaf(v), counted = leaf && !(ptv_attr(v) & PT_DEVMAP);
+	va_t last = oracle_entry_last(o->root->format, path->va, level);
+	const struct area *area = oracle_area(o, path->va);
 
-	if (!area || area->end - 1 < (path->va | pt_mask(v.level))) {
+	if (!area || area->end - 1 < last) {
 		if (o->space != &kernel_space)
-			VIOLATION(o, 6, "entry at %#lx lies in no area", path->va);
+			oracle_violation(o->root, 6, path->va, last, "an entry lies in no area");
 		return;
 	}
-	o->mapped[leaf ? area_leaf_kind(area, v) : MAPPED_SWAP] += pages;
-	if (leaf && (ptv_attr(v) & PT_RWX & ~area->rights))
-		VIOLATION(o, 2, "leaf at %#lx grants more than its area", path->va);
-	if (!counted || !area_is_cow(area) || !path->writable || !(ptv_attr(v) & PT_W))
+	o->mapped[oracle_kind(area, e)] += 1ll << level * 9;
+	if (e->kind != PT_LEAF)
 		return;
-	if (!path->exclusive ||
-	    !frame_span_exclusive(pa_to_frame(ptv_pa(v)), v.level * PT_TABLE_BITS))
-		VIOLATION(o, 2, "page at %#lx is writable and not exclusive", path->va);
+	if (e->attr & PT_RWX & ~area->rights)
+		oracle_violation(o->root, 2, path->va, last, "a leaf grants more than its area");
+	if ((e->attr & PT_DEVMAP) || !area_is_cow(area) || !path->writable || !(e->attr & PT_W))
+		return;
+	if (!path->exclusive || !frame_span_exclusive(pa_to_frame(PA(e->value)), level * 9))
+		oracle_violation_of(o->root, 2, path->va, last, e->value,
+				    "private memory is writable and not exclusive");
 }
 
-static void oracle_table(struct oracle *o, pt_t table, struct oracle_path path);
+static void oracle_table(struct oracle *o, uint64_t table, unsigned level, struct oracle_path path);
 
-static void oracle_entry(struct oracle *o, ptv_t v, struct oracle_path path)
+static void oracle_table_entry(struct oracle *o, const struct oracle_entry *e, unsigned level,
+			       struct oracle_path path)
 {
-	switch (ptv_kind(v)) {
-	case PT_TABLE:
-		path.writable &= !!(ptv_attr(v) & PT_W);
-		if (!path.again)
-			path.again = o->edges[ptv_pfn(v)]++ > 0;
-		path.exclusive &= frame_edges(pa_to_frame(ptv_pa(v))) == 1;
-		if (o->space->user && (ptv_attr(v) & PT_W) &&
-		    frame_edges(pa_to_frame(ptv_pa(v))) != 1)
-			VIOLATION(o, 2, "entry at %#lx, level %u, grants W to a shared table",
-				  path.va, v.level);
-		oracle_table(o, ptv_to_table(v), path);
-		break;
-	case PT_LEAF:
-		if (!(ptv_attr(v) & PT_DEVMAP) && !path.again)
-			oracle_count_leaf(o, v);
-		oracle_check_area(o, v, &path);
-		break;
-	case PT_SOFT:
-		oracle_check_area(o, v, &path);
-		break;
-	case PT_BAD:
-		VIOLATION(o, 1, "bad entry at %#lx, level %u", path.va, v.level);
-		break;
-	case PT_NONE:
-		break;
-	}
+	uint32_t edges = frame_edges(pa_to_frame(PA(e->value)));
+
+	path.writable &= !!(e->attr & PT_W);
+	path.exclusive &= edges == 1;
+	if (!path.again)
+		path.again = books_add(&o->books, e->value >> PAGE_SHIFT) > 0;
+	if (o->space && o->space->user && (e->attr & PT_W) && edges != 1)
+		oracle_violation_of(o->root, 2, path.va,
+				    oracle_entry_last(o->root->format, path.va, level), e->value,
+				    "an entry grants W to a shared table");
+	oracle_table(o, e->value, level - 1, path);
 }
+
+static void oracle_entry(struct oracle *o, uint64_t bits, unsigned level,
+			 const struct oracle_path *path)
+{
+	struct oracle_entry e = o->root->format->decode(bits, level);
+	va_t last = oracle_entry_last(o->root->format, path->va, level);
+
+	if (e.kind == PT_BAD)
+		oracle_violation(o->root, 1, path->va, last, "a bad entry");
+	else if (e.kind == PT_TABLE)
+		oracle_table_entry(o, &e, level, *path);
+	else if (!o->space)
+		oracle_check_mirrored(o->root, path->va, last);
+	else
+		oracle_check_area(o, &e, level, path);
+	if (e.kind == PT_LEAF && o->space && !(e.attr & PT_DEVMAP) && !path->again)
+		oracle_count_leaf(o, &e, level);
+}
+
+/* ---- Tables. ---- */
 
 /* Rule 3. `live` entries were found, in the groups of `summary`. */
-static void oracle_check_meta(struct oracle *o, pt_t table, unsigned live, uint64_t summary)
+static void oracle_check_meta(const struct oracle_root *root, uint64_t table, unsigned level,
+			      const struct oracle_path *path, unsigned live, uint64_t summary)
 {
-	const struct pt_meta *meta = pt_meta(table);
+	const struct pt_meta *meta = &pa_to_frame(PA(table))->meta;
+	va_t last = oracle_entry_last(root->format, path->va, level + 1);
 
 	if (meta->live != live)
-		VIOLATION(o, 3, "table %#lx, level %u: %u live entries, booked %u", table.pa.value,
-			  table.level, live, meta->live);
+		oracle_violation(root, 3, path->va, last,
+				 "table %#lx, level %u: %u live entries, booked %u", table, level,
+				 live, meta->live);
 	if ((summary & ~meta->summary) || (!live && meta->summary))
-		VIOLATION(o, 3, "table %#lx, level %u: summary %#lx, found %#lx", table.pa.value,
-			  table.level, meta->summary, summary);
+		oracle_violation(root, 3, path->va, last,
+				 "table %#lx, level %u: summary %#lx, found %#lx", table, level,
+				 meta->summary, summary);
 }
 
-static void oracle_table(struct oracle *o, pt_t table, struct oracle_path path)
+static void oracle_table(struct oracle *o, uint64_t table, unsigned level, struct oracle_path path)
 {
-	const struct pt_root *root = &o->space->root;
-	bool top = table.level == root->top.level;
-	unsigned live = 0, first = top ? pt_index(root->first, table.level) : 0;
-	unsigned last = top ? pt_index(root->last, table.level) : PT_ENTRY_COUNT - 1;
+	const uint64_t *word = pa_to_ptr(PA(table));
+	const bool top = level == o->root->level;
+	struct oracle_path at = path;
+	unsigned live = 0;
 	uint64_t summary = 0;
-	va_t base = path.va;
 
-	if (!path.again)
-		o->table_count[table.level]++;
-	for (unsigned i = 0; i < PT_ENTRY_COUNT; i++) {
-		ptv_t v = ptp_get(pt_entry(table, i));
-
-		if (ptv_none(v))
+	o->table_count[level] += !path.again;
+	for (unsigned i = 0; i < 512; i++) {
+		if (!(i & 7) && !(word[i] | word[i + 1] | word[i + 2] | word[i + 3] | word[i + 4] |
+				  word[i + 5] | word[i + 6] | word[i + 7])) {
+			i += 7;
+			continue;
+		}
+		if (!word[i])
 			continue;
 		live++;
-		summary |= 1ull << (i >> PT_GROUP_SHIFT);
-		path.va = base + ((uint64_t)i << pt_shift(table.level));
-		if (i >= first && i <= last)
-			oracle_entry(o, v, path);
-		else if (!path.again) /* the other half: the kernel's tables */
-			o->edges[ptv_pfn(v)]++;
+		summary |= 1ull << (i >> 3);
+		at.va = path.va + ((uint64_t)i << oracle_shift(o->root->format, level));
+		if (!top || (at.va >= o->root->first && at.va <= o->root->last))
+			oracle_entry(o, word[i], level, &at);
+		else if (o->all) /* the other half: the kernel's tables */
+			books_add(&o->books, (word[i] & 0x000ffffffffff000ull) >> PAGE_SHIFT);
 	}
-	oracle_check_meta(o, table, live, summary);
+	oracle_check_meta(o->root, table, level, &path, live, summary);
 }
+
+static void oracle_walk(struct oracle *o, const struct oracle_root *root)
+{
+	struct oracle_path path = { .writable = true, .exclusive = true };
+
+	o->root = root;
+	if (root->first >> 63) /* so that the first entry comes to the kernel half */
+		path.va = ~((1ull << oracle_shift(root->format, root->level + 1)) - 1);
+	books_add(&o->books, root->top >> PAGE_SHIFT);
+	oracle_table(o, root->top, root->level, path);
+}
+
+/* ---- Spaces and families. ---- */
 
 /* Rule 6 for one space, after its walk. */
 static void oracle_check_mapped(struct oracle *o)
 {
 	for (unsigned i = 0; i < MAPPED_KIND_COUNT; i++) {
 		if (space_mapped(o->space, i) != o->mapped[i])
-			VIOLATION(o, 6, "%ld pages of kind %u, booked %ld", o->mapped[i], i,
-				  space_mapped(o->space, i));
+			oracle_violation(o->root, 6, o->root->first, o->root->last,
+					 "%ld pages of kind %u, booked %ld", o->mapped[i], i,
+					 space_mapped(o->space, i));
 	}
 }
 
-/* Rule 6 for one family, after the walks of all its spaces. */
-static void oracle_check_tables(struct oracle *o, const struct family *family)
+/* Rule 6 for the tables of one family, or of a mirror. */
+static void oracle_check_tables(struct oracle *o, const struct pt_owner *owner)
 {
 	for (unsigned i = 0; i < PT_LEVEL_MAX; i++) {
-		if (family->owner.table_count[i] != o->table_count[i])
-			VIOLATION(o, 6, "%lu tables of level %u, booked %lu", o->table_count[i], i,
-				  family->owner.table_count[i]);
+		if (owner->table_count[i] != o->table_count[i])
+			oracle_violation(o->root, 6, o->root->first, o->root->last,
+					 "%lu tables of level %u, booked %lu", o->table_count[i], i,
+					 owner->table_count[i]);
 	}
 }
 
 static void oracle_space(struct oracle *o, struct space *s)
 {
-	const struct pt_root *root = &s->root;
-	struct oracle_path path = { .writable = true, .exclusive = true };
+	static struct oracle_root root;
 
+	root = oracle_root_of(s);
 	o->space = s;
+	o->area = NULL;
 	memset(o->mapped, 0, sizeof(o->mapped));
-	if (s == &kernel_space) /* so that its first entry comes to the kernel half */
-		path.va = ~pt_mask(root->top.level + 1);
-	o->edges[root->top.pa.value >> PAGE_SHIFT]++;
-	oracle_table(o, root->top, path);
+	oracle_walk(o, &root);
 	oracle_check_mapped(o);
 }
 
@@ -186,83 +229,113 @@ static void oracle_family(struct oracle *o, struct space *first)
 		if (s->family == first->family)
 			oracle_space(o, s);
 	}
-	oracle_check_tables(o, first->family);
+	oracle_check_tables(o, &first->family->owner);
 }
 
-/* Rules 1 and 3 for a mirror's tables. */
-static void oracle_mirror_table(void *arg, pt_t table, unsigned live, uint64_t summary)
-{
-	struct oracle *o = arg;
-
-	o->edges[table.pa.value >> PAGE_SHIFT]++;
-	oracle_check_meta(o, table, live, summary);
-}
-
-/* Rule 5: the space says the same of every page of the leaf, with no less right. */
-static int oracle_mirror_leaf(void *arg, const struct pt_span *leaf)
-{
-	struct oracle *o = arg;
-
-	for (va_t va = leaf->va; va <= leaf->last; va += PAGE_SIZE) {
-		struct pt_span s = pt_translate(&o->space->root, va);
-
-		if (s.kind != PT_LEAF || (leaf->attr & PT_RWX & ~s.attr) ||
-		    s.pa.value != leaf->pa.value + (va - leaf->va))
-			VIOLATION(o, 5, "%#lx: mirror %#lx, rights %x; space %#lx, rights %x", va,
-				  leaf->pa.value + (va - leaf->va), leaf->attr & PT_RWX, s.pa.value,
-				  s.attr & PT_RWX);
-	}
-	return 0;
-}
-
+/* Rule 5, and rules 1, 3 and 6 for its tables. */
 static void oracle_mirror(struct oracle *o, struct mirror *m)
 {
-	m->format->each_table(&m->root, oracle_mirror_table, o);
-	o->space = m->space;
-	if (m->space)
-		mirror_walk(m, m->root.first, m->root.last + 1, oracle_mirror_leaf, o);
+	struct oracle_root root = oracle_root_of_mirror(m);
+
+	o->space = NULL;
+	memset(o->table_count, 0, sizeof(o->table_count));
+	oracle_mirrored_space = m->space;
+	oracle_walk(o, &root);
+	oracle_check_tables(o, &m->owner);
 }
 
-/* Rule 1, for every frame there is. */
+/* ---- Frames: rule 1. ---- */
+
+static void oracle_check_frame(const struct frame *f, uint32_t found)
+{
+	uint32_t expected = found + (f->kind == FRAME_DATA && (f->flags & FRAME_FLAG_OBJECT));
+
+	if (frame_edges(f) != expected)
+		oracle_violation_of(NULL, 1, 0, 0, frame_to_pa(f).value,
+				    "frame %#lx, kind %u: %u edges, %u found", frame_to_pa(f).value,
+				    f->kind, frame_edges(f), expected);
+}
+
+/* Of the frames that entries lead to; and of those that should have one, but have none. */
 static void oracle_check_frames(struct oracle *o)
 {
-	for (pfn_t i = 0; i < frame_limit; i++) {
-		const struct frame *f = &frame_array[i];
-		uint32_t expected = o->edges[i];
+	const struct book *b = &o->books.book[o->books.newest];
 
-		if (f->kind == FRAME_DATA && (f->flags & FRAME_FLAG_OBJECT))
-			expected++;
-		else if (f->kind != FRAME_TABLE && f->kind != FRAME_DATA && !expected)
-			continue;
-		if (frame_edges(f) != expected)
-			VIOLATION(o, 1, "frame %#lx, kind %u: %u edges, %u found", i << PAGE_SHIFT,
-				  f->kind, frame_edges(f), expected);
+	for (uint32_t left = o->books.used; left; left--, b = &o->books.book[b->before])
+		oracle_check_frame(&frame_array[b->pfn], b->edges);
+	for (pfn_t i = 0; o->all && i < frame_limit; i++) {
+		const struct frame *f = &frame_array[i];
+
+		if ((f->kind == FRAME_TABLE || f->kind == FRAME_DATA) &&
+		    !books_find(&o->books, i)->edges)
+			oracle_check_frame(f, 0);
 	}
+}
+
+/* ---- All of it. ---- */
+
+static void oracle_run(struct oracle *o)
+{
+	struct space *s;
+	struct mirror *m;
+
+	if (o->all) {
+		oracle_space(o, &kernel_space);
+		oracle_check_tables(o, &kernel_space.family->owner);
+	}
+	list_for_each(s, &space_list, link)
+		oracle_family(o, s);
+	list_for_each(m, &mirror_list, link)
+		oracle_mirror(o, m);
+	oracle_check_frames(o);
+}
+
+/* The usual room for the books, or a larger one, in *room, if more frames are in use. */
+static bool oracle_open_books(struct books *books, struct frame **room)
+{
+	static struct book usual[BOOKS_STATIC];
+	static uint32_t check;
+	uint64_t entries = 2 * (frame_total_count() - frame_free_count());
+	unsigned order = 0;
+
+	*books = (struct books){ usual, BOOKS_STATIC - 1, ++check, 0, 0 };
+	*room = NULL;
+	if (entries <= BOOKS_STATIC)
+		return true;
+	while (PAGE_SIZE << order < entries * sizeof(struct book))
+		order++;
+	*room = frame_alloc_zeroed(order, FRAME_KERNEL);
+	if (!*room)
+		return false;
+	books->book = pa_to_ptr(frame_to_pa(*room));
+	books->mask = 0;
+	while ((2ull * books->mask + 2) * sizeof(struct book) <= PAGE_SIZE << order)
+		books->mask = 2 * books->mask + 1;
+	return true;
+}
+
+static unsigned oracle_do_check(bool all)
+{
+	struct oracle o = { .all = all };
+	struct frame *room;
+
+	oracle_report_begin();
+	if (!oracle_open_books(&o.books, &room)) {
+		printk("oracle: no memory for its own books\n");
+		return ++oracle_report.count;
+	}
+	oracle_run(&o);
+	if (room)
+		frame_put(room);
+	return oracle_report.count;
 }
 
 unsigned oracle_check(void)
 {
-	struct oracle o = { .violation_count = 0 };
-	struct frame *room;
-	struct space *s;
-	struct mirror *m;
-	unsigned order = 0;
+	return oracle_do_check(true);
+}
 
-	while ((PAGE_SIZE << order) < frame_limit * sizeof(*o.edges))
-		order++;
-	room = frame_alloc_zeroed(order, FRAME_KERNEL);
-	if (!room) {
-		printk("oracle: no memory for its own books\n");
-		return 1;
-	}
-	o.edges = pa_to_ptr(frame_to_pa(room));
-	oracle_space(&o, &kernel_space);
-	oracle_check_tables(&o, kernel_space.family);
-	list_for_each(s, &space_list, link)
-		oracle_family(&o, s);
-	list_for_each(m, &mirror_list, link)
-		oracle_mirror(&o, m);
-	oracle_check_frames(&o);
-	frame_put(room);
-	return o.violation_count;
+unsigned oracle_check_spaces(void)
+{
+	return oracle_do_check(false);
 }
