@@ -93,13 +93,18 @@ static const char *set_run(struct options *out, const char *value)
 	return set_text(out->run, sizeof(out->run), value, "needs commands");
 }
 
+static const char *set_ops(struct options *out, const char *value)
+{
+	return set_text(out->ops, sizeof(out->ops), value, "needs numbers in base 16");
+}
+
 static const struct {
 	const char *name;
 	option_set_fn set;
 } table[] = {
 	{ "la57", set_la57 },         { "fork", set_fork }, { "exit", set_exit },
 	{ "seed", set_seed },         { "test", set_test }, { "run", set_run },
-	{ "deadline", set_deadline },
+	{ "deadline", set_deadline }, { "ops", set_ops },
 };
 
 /* `word` is name or name=value; the value is cut off. Returns NULL, or what is wrong. */

@@ -25,6 +25,7 @@ struct options {
 	char test[256];    /* globs; "*" all, "none" none */
 	bool test_given;   /* or is it the default? */
 	char run[512];     /* monitor commands, separated by ';' */
+	char ops[512];     /* for the test model.replay */
 	unsigned error_count;
 };
 extern struct options options;

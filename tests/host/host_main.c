@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include <lib/printk.h>
+#include <mm/share.h>
 #include <options.h>
 #include <tests/host/host.h>
 #include <tests/kernel/test.h>
@@ -70,6 +71,7 @@ int main(int argc, char **argv)
 	printk_set_console(console_write);
 	read_options(argc, argv);
 	test_random_seed(options.seed);
+	fork_shares_tables = options.fork == FORK_SHARED;
 	host_arena_map();
 	host_boot_default();
 	result = test_run(options.test);

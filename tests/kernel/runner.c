@@ -112,16 +112,21 @@ static void undo_abandoned(const struct context *c)
 		arch_irq_disable();
 }
 
+static char bug_text[120];
+
+const char *test_bug_text(void)
+{
+	return bug_text;
+}
+
 void test_bug_hit(const char *file, int line, const char *expr)
 {
 	struct context *c = cpu_local()->context;
 
-	(void)file;
-	(void)line;
-	(void)expr;
 	if (!c->bug_expected || c->bug_irq_depth != cpu_local()->irq_depth)
 		return;
 	undo_abandoned(c);
+	ksnprintf(bug_text, sizeof(bug_text), "%s:%d: %s", file, line, expr);
 	__builtin_longjmp(c->bug_jump, 1);
 }
 

@@ -105,6 +105,8 @@ void test_print_hang(void);
 	} while (0)
 void **test_bug_begin(void);
 void test_bug_end(void);
+/* What the last bug that a test expected was. */
+const char *test_bug_text(void);
 /* Called by assert_failed (assert_hook in the kernel): does not return if a test expects a bug. */
 void test_bug_hit(const char *file, int line, const char *expr);
 
@@ -131,6 +133,6 @@ void test_each_suite(void (*found)(void *arg, const char *suite), void *arg);
 /* What is worth a person's wait at every boot: without the suites that take their time. */
 #define TEST_QUICK                                                                       \
 	"*,-sweep,-pt_*,pt_small_?,-frame_span,-multiboot_bad,-family,-mm_cpus,-thread," \
-	"-*_device,-vtd,-dma_*,-watchdog,-*_random,-swap_cpu"
+	"-*_device,-vtd,-dma_*,-watchdog,-*_random,-swap_cpu,-model"
 
 #endif
