@@ -28,6 +28,9 @@ make monitor-test sit at the prompt, as a person would
 make debugger-test  compare gdb's commands with what the monitor says
 make bench        count the instructions of fork, faults, ...: a table, and $(BUILD)/bench.csv
 make bench-linux  the same on Debian's Linux kernel (which it downloads), beside ours
+make picture      draw page tables as they are, before and after a fork: $(BUILD)/picture
+make report       $(BUILD)/report.html: results, measurements, pictures, an explorer of tables
+make report-test  use it in headless Chromium, as a person would
 make docs         docs/api.md from the library's headers; make check says if it is due
 make clean        remove $(BUILD)
 
@@ -69,12 +72,15 @@ endif
 
 # What the goals need beyond git and make, found or installed before anything else is done.
 GOALS := $(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))
+PICTURE := picture report report-test
 NEEDS := $(if $(filter-out help clean,$(GOALS)),build) \
-	$(if $(filter image run debug test monitor-test debugger-test bench bench-linux,$(GOALS)),image) \
-	$(if $(filter run debug test monitor-test debugger-test bench bench-linux,$(GOALS)),run) \
+	$(if $(filter image run debug test monitor-test debugger-test bench bench-linux $(PICTURE),$(GOALS)),image) \
+	$(if $(filter run debug test monitor-test debugger-test bench bench-linux $(PICTURE),$(GOALS)),run) \
 	$(if $(filter test,$(GOALS))$(filter uefi,$(FIRMWARE)),uefi) \
 	$(if $(filter test host-test check,$(GOALS)),test) \
 	$(if $(filter bench-linux,$(GOALS)),peer) \
+	$(if $(filter $(PICTURE),$(GOALS)),picture) $(if $(filter report report-test,$(GOALS)),report) \
+	$(if $(filter report-test,$(GOALS)),browser) \
 	$(if $(filter debug test debugger-test,$(GOALS)),debug)
 ifneq ($(strip $(NEEDS)),)
 set_up := CC='$(CC)' LD='$(LD)' SETUP='$(SETUP)' tools/setup.sh
@@ -260,6 +266,28 @@ debugger-test: image kernel
 	@mkdir -p $(BUILD)/log
 	@tests/debugger $(BUILD)/ptolemy.iso > $(BUILD)/log/debugger.ktap; status=$$?; \
 		cat $(BUILD)/log/debugger.ktap; exit $$status
+
+.PHONY: picture
+picture: image
+	@tools/picture.py $(BUILD)/ptolemy.iso
+
+# What is there of results and measurements, and fresh pictures, in one file.
+.PHONY: report
+report: picture $(BUILD)/report/node_modules
+	@tools/report/make.py $(BUILD)/report/node_modules
+
+$(BUILD)/report/node_modules: tools/report/package.json tools/report/package-lock.json
+	$(call say,NPM,$@)
+	@mkdir -p $(@D)
+	$(Q)cp $^ $(@D)
+	$(Q)npm ci --silent --no-audit --no-fund --prefix $(@D)
+	@touch $@
+
+.PHONY: report-test
+report-test: report
+	@mkdir -p $(BUILD)/log
+	@node tests/report.mjs $(BUILD)/report/node_modules > $(BUILD)/log/report.ktap; status=$$?; \
+		cat $(BUILD)/log/report.ktap; exit $$status
 
 .PHONY: check
 check: image kernel

@@ -21,6 +21,7 @@ class Report:
     skipped: int = 0
     errors: list = field(default_factory=list)
     failures: list = field(default_factory=list)
+    results: list = field(default_factory=list)  # (suite or None, name, "ok", "failed", "skipped")
 
     @property
     def count(self):
@@ -109,7 +110,10 @@ class Reader:
             self.error(number, f"result {index} where {level.seen} is due")
         if self.closed:
             self.sum_up(number, ok, name)
-        elif skip:
+            return
+        outcome = "skipped" if skip else "ok" if ok else "failed"
+        self.report.results.append((level.name, name, outcome))
+        if skip:
             self.report.skipped += 1
         elif ok:
             self.report.passed += 1

@@ -28,6 +28,10 @@ peer gcc gcc
 peer /usr/include/stdio.h libc6-dev
 peer dpkg dpkg
 debug gdb gdb
+picture dot graphviz
+report node nodejs
+report npm npm
+browser chromium chromium
 EOF
 }
 
