@@ -208,6 +208,24 @@ def shell_scripts_are_sound():
     yield from made.stdout.splitlines() if made.returncode else []
 
 
+def package_lists_are_complete():
+    """What tools/setup.sh names is in Debian's list, and the other lists are about the same."""
+    def packages(path):
+        return {word for line in path.read_text().splitlines() if not line.startswith("#")
+                for word in line.split()}
+
+    table = re.search(r"cat <<EOF\n(.*?)^EOF$", Path("tools/setup.sh").read_text(),
+                      re.MULTILINE | re.DOTALL)[1]
+    named = {line.split()[-1] for line in table.splitlines() if ")" not in line}
+    lists = Path("tools/packages")
+    for package in sorted(named - packages(lists / "debian.txt")):
+        yield f"tools/packages/debian.txt lacks {package}"
+    for path in sorted(lists.glob("*.txt")):
+        lacking = {"gcc", "mtools", "gdb", "graphviz", "chromium"} - packages(path)
+        if lacking or not path.read_text().startswith("# "):
+            yield f"{path} lacks {sorted(lacking) or 'its first line'}"
+
+
 def log_reader_is_strict():
     made = subprocess.run([sys.executable, "-m", "unittest", "discover", "tests"],
                           capture_output=True, text=True)
@@ -266,8 +284,8 @@ def image_is_reproducible():
 CHECKS = [
     no_segment_writable_and_executable, only_formats_touch_entries, rooms_include_downwards,
     files_and_functions_are_short, library_is_small, text_is_clean, format_is_ours,
-    shell_scripts_are_sound, log_reader_is_strict, api_page_is_current, documents_are_true,
-    exercises_turn_red, notifier_protocol_holds, kernel_without_tests_is_small,
+    shell_scripts_are_sound, package_lists_are_complete, log_reader_is_strict,
+    api_page_is_current, documents_are_true, exercises_turn_red, notifier_protocol_holds, kernel_without_tests_is_small,
     clang_builds_it_too, image_is_reproducible,
 ]
 

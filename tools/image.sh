@@ -10,7 +10,11 @@ modules="normal multiboot2 boot serial terminal terminfo configfile \
 	iso9660 fat search search_fs_uuid search_fs_file part_acorn part_amiga part_apple \
 	part_bsd part_dfly part_dvh part_gpt part_msdos part_plan part_sun part_sunpc"
 
-grub-file --is-x86-multiboot2 "$kernel" ||
+# Fedora has its tools under another name.
+grub=grub
+command -v grub-mkrescue > /dev/null || grub=grub2
+
+$grub-file --is-x86-multiboot2 "$kernel" ||
 	{ echo "$kernel: no multiboot2 header that GRUB can find" >&2; exit 1; }
 
 rm -rf "$work"
@@ -26,7 +30,7 @@ EOF
 chmod +x "$work/bin/mformat"
 
 date=$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y%m%d%H%M%S00)
-PATH="$PWD/$work/bin:$PATH" LC_ALL=C TZ=UTC grub-mkrescue \
+PATH="$PWD/$work/bin:$PATH" LC_ALL=C TZ=UTC $grub-mkrescue \
 	--locales= --fonts= --themes= --install-modules="$modules" --modification-date="$date" \
 	-o "$iso" "$work/root" \
 	-- -volid PTOLEMY -volume_date all_file_dates "$date" 2> "$work/log" ||

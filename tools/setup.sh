@@ -4,15 +4,17 @@
 # password-less sudo, it is installed, unless SETUP=no. CC is the compiler that make will use.
 # Exit status 0 if everything is there in the end.
 set -u
+os_release=${OS_RELEASE:-/etc/os-release}
 
-# group, what to look for (a command, or a file if it begins with /), package
+# group, what to look for (one of some commands, or a file if it begins with /), Debian's package;
+# tools/packages has what other distributions call them
 tools() {
 	cat <<EOF
 build ${CC:-gcc} $(case ${CC:-gcc} in *clang*) echo clang ;; *) echo gcc ;; esac)
 build ld binutils
 build python3 python3
-image grub-mkrescue grub-common
-image grub-file grub-common
+image grub-mkrescue|grub2-mkrescue grub-common
+image grub-file|grub2-file grub-common
 image /usr/lib/grub/i386-pc/multiboot2.mod grub-pc-bin
 image /usr/lib/grub/x86_64-efi/multiboot2.mod grub-efi-amd64-bin
 image xorriso xorriso
@@ -31,19 +33,19 @@ debug gdb gdb
 picture dot graphviz
 report node nodejs
 report npm npm
-browser chromium chromium
+browser chromium|chromium-browser|google-chrome chromium
 EOF
 }
 
 is_debian() {
-	[ -f /etc/debian_version ] && command -v apt-get > /dev/null
+	grep -q '^ID.*\(debian\|ubuntu\)' "$os_release" 2> /dev/null && command -v apt-get > /dev/null
 }
 
 # Where a file lies is known for Debian only; elsewhere the tool that needs it will say so.
 is_there() {
 	case $1 in
 	/*) [ -e "$1" ] || ! is_debian ;;
-	*) command -v "$1" > /dev/null ;;
+	*) echo "$1" | tr '|' '\n' | while read -r command; do command -v "$command"; done | grep -q . ;;
 	esac
 }
 
@@ -93,5 +95,19 @@ fi
 echo "$lacking" | while read -r tool package; do
 	echo "setup: missing: $tool  (Debian package $package)"
 done
-echo "setup: on Debian and Ubuntu: apt-get install --no-install-recommends $packages"
+# What this distribution calls all of it: the list's first line says how to install that.
+all_packages() {
+	for id in $(sed -n 's/^ID\(_LIKE\)\?=//p' "$os_release" 2> /dev/null | tr -d '"'); do
+		list=tools/packages/$id.txt
+		[ ! -f "$list" ] || { sed -n '1s/^# //p' "$list"; grep -v '^#' "$list"; return; }
+	done
+	echo "see tools/packages, or use the Dockerfile"
+}
+
+if is_debian; then
+	echo "setup: on Debian and Ubuntu: apt-get install --no-install-recommends $packages"
+else
+	echo "setup: all there is to install here:"
+	all_packages
+fi
 exit 1
