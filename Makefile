@@ -37,7 +37,7 @@ make clean        remove $(BUILD)
 for run, debug:   LA57=auto|on|off SMP=n MEM=512M FIRMWARE=bios|uefi CPU=max ACCEL=tcg|kvm
                   IOMMU=yes|no
                   CMDLINE="kernel options" QEMUFLAGS="more QEMU arguments"
-for test:         TEST=glob (tests by suite.name) SEED=n
+for test:         TEST=glob (tests by suite.name) SEED=n SCHED_SEED=n
 for bench:        BENCH=globs MEM=2048M
 for all:          CROSS_COMPILE=prefix CC=gcc|clang BUILD=folder VERBOSE=1 PTOLEMY_TEST=0
                   SETUP=no (do not install what is missing)
@@ -217,7 +217,7 @@ $(BUILD)/flags: FORCE
 
 # --- Using it
 
-export LA57 SMP MEM FIRMWARE CPU ACCEL IOMMU CMDLINE QEMUFLAGS TEST SEED BOOTS BENCH BUILD READELF
+export LA57 SMP MEM FIRMWARE CPU ACCEL IOMMU CMDLINE QEMUFLAGS TEST SEED SCHED_SEED BOOTS BENCH BUILD READELF
 IMAGE ?= ptolemy.iso
 qemu := tools/qemu.sh $(BUILD)/$(IMAGE)
 

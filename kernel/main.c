@@ -15,6 +15,7 @@
 #include <dev/fw_cfg.h>
 #include <dev/pic.h>
 #include <dev/serial.h>
+#include <lib/broken.h>
 #include <lib/printk.h>
 #include <lib/string.h>
 #include <mm/frame.h>
@@ -122,6 +123,7 @@ static void prepare_tests(void)
 	watchdog_print_failure = test_print_hang;
 	test_guard = &guard;
 	test_random_seed(options.seed);
+	broken_variant = options.broken;
 }
 
 static void run_tests(void)

@@ -4,6 +4,7 @@
  * A later word overrides an earlier one, so what fw_cfg appends wins over GRUB's line.
  * Locking: boot only. Compiles on the host. Talks to: lib/parse.
  */
+#include <lib/broken.h>
 #include <lib/parse.h>
 #include <lib/printk.h>
 #include <lib/string.h>
@@ -98,6 +99,14 @@ static const char *set_ops(struct options *out, const char *value)
 	return set_text(out->ops, sizeof(out->ops), value, "needs numbers in base 16");
 }
 
+#if PTOLEMY_TEST
+static const char *set_broken(struct options *out, const char *value)
+{
+	out->broken = value ? broken_find(value) : BROKEN_COUNT;
+	return out->broken < BROKEN_COUNT ? NULL : "is no variant of lib/broken.h";
+}
+#endif
+
 static const struct {
 	const char *name;
 	option_set_fn set;
@@ -105,6 +114,9 @@ static const struct {
 	{ "la57", set_la57 },         { "fork", set_fork }, { "exit", set_exit },
 	{ "seed", set_seed },         { "test", set_test }, { "run", set_run },
 	{ "deadline", set_deadline }, { "ops", set_ops },
+#if PTOLEMY_TEST
+	{ "broken", set_broken },
+#endif
 };
 
 /* `word` is name or name=value; the value is cut off. Returns NULL, or what is wrong. */

@@ -24,6 +24,7 @@ struct options {
 	uint64_t deadline; /* seconds that a test may take */
 	char test[256];    /* globs; "*" all, "none" none */
 	bool test_given;   /* or is it the default? */
+	unsigned broken;   /* enum broken, lib/broken.h: test builds only */
 	char run[512];     /* monitor commands, separated by ';' */
 	char ops[512];     /* for the test model.replay */
 	unsigned error_count;

@@ -9,6 +9,7 @@
  * under which the entry is looked at again. Flushing comes after that lock. Talks to: space,
  * share, flush, swap.
  */
+#include <lib/broken.h>
 #include <lib/spinlock.h>
 #include <lib/string.h>
 #include <lib/trace.h>
@@ -265,8 +266,11 @@ static int fault_resolve(struct fault *f)
 	lock = &ptp_meta(f->p)->lock;
 	spin_lock_word(lock, LOCK_TABLE);
 	f->v = ptp_get(f->p);
+	if (BROKEN(early_unlock))
+		spin_unlock_word(lock, LOCK_TABLE);
 	err = fault_change(f);
-	spin_unlock_word(lock, LOCK_TABLE);
+	if (!BROKEN(early_unlock))
+		spin_unlock_word(lock, LOCK_TABLE);
 	if (!err && !ptv_none(f->replaced))
 		fault_let_go(f);
 	return err;

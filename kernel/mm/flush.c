@@ -14,6 +14,7 @@
  */
 #include <arch/mmu.h>
 #include <arch/smp.h>
+#include <lib/broken.h>
 #include <lib/preempt.h>
 #include <lib/printk.h>
 #include <lib/trace.h>
@@ -85,6 +86,8 @@ static void flush_cpus(struct pt_batch *b)
 {
 	struct cpu_set set;
 
+	if (BROKEN(no_flush))
+		return;
 	preempt_disable();
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (b->space)
@@ -118,18 +121,25 @@ void flush_ipi(void)
 	arch_tlb_flush_all();
 }
 
+static void flush_let_all_go(struct pt_batch *b)
+{
+	for (unsigned i = 0; i < b->frame_count; i++)
+		flush_let_go(b, i);
+	b->frame_count = 0;
+}
+
 void flush_now(struct pt_batch *b)
 {
 	ASSERT_EQ(b->magic, FLUSH_MAGIC);
+	if (BROKEN(free_before_flush))
+		flush_let_all_go(b);
 	if (b->pending || b->tables)
 		flush_cpus(b);
 	if (b->tables)
 		grace_wait();
-	for (unsigned i = 0; i < b->frame_count; i++)
-		flush_let_go(b, i);
+	flush_let_all_go(b);
 	b->pending = b->tables = false;
 	b->step = ~0ull;
-	b->frame_count = 0;
 }
 
 void flush_add_frame(struct pt_batch *b, struct frame *f, unsigned order)

@@ -7,6 +7,7 @@
 #ifndef MM_PT_HOST_H
 #define MM_PT_HOST_H
 
+#include <lib/broken.h>
 #include <lib/printk.h>
 #include <mm/frame.h>
 #include <mm/pt/pt_types.h>
@@ -30,6 +31,36 @@ struct pt_batch;
 #define PT_HOST_EXCLUSIVE(root, p) share_make_exclusive(root, p)
 struct pt_root;
 int share_make_exclusive(const struct pt_root *root, ptp_t p);
+
+#if !PTOLEMY_TEST
+#define PT_HOST_LINK ptp_compare_exchange
+#else
+#define PT_HOST_LINK pt_host_link /* or what lib/broken.h wants in its place */
+
+/* Stores that should come before the link come after it: whoever follows it finds what was there,
+ * and loses what it puts there. */
+static inline bool pt_host_link_late(ptp_t p, ptv_t *expected, ptv_t v)
+{
+	uint64_t *word = pa_to_ptr(ptv_pa(v));
+	bool linked;
+
+	for (unsigned i = 0; i < PAGE_SIZE / sizeof(*word); i++)
+		WRITE_ONCE(word[i], FRAME_POISON);
+	linked = ptp_compare_exchange(p, expected, v);
+	for (unsigned i = 0; i < PAGE_SIZE / sizeof(*word); i++)
+		WRITE_ONCE(word[i], 0);
+	return linked;
+}
+
+static inline bool pt_host_link(ptp_t p, ptv_t *expected, ptv_t v)
+{
+	if (BROKEN(late_init))
+		return pt_host_link_late(p, expected, v);
+	if (BROKEN(unordered_link))
+		return ptp_compare_exchange_unordered(p, expected, v);
+	return ptp_compare_exchange(p, expected, v);
+}
+#endif
 
 /* Say that a bad entry was found and dropped, and count it. */
 void pt_report_bad(unsigned level, va_t va, uint64_t bits);

@@ -109,6 +109,8 @@ TEST(options, wrong_words)
 		"deadline=0",
 		"deadline=1000001",
 		"deadline=1s",
+		"broken",
+		"broken=heart",
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(wrong); i++) {

@@ -32,14 +32,15 @@
  * What a host may want to know or decide; it defines all of it, and PT_HOST_HOOKS, or none.
  *
  * A bad entry was found. A leaf was split: its frames are counted a level lower from here on. A
- * table is to be kept from being reused, or no more; is it out of the tree? Does a table entry lead
- * to a table that others may see, too; and make it the root's own before anything below changes (0
- * or -errno; nothing half done).
+ * table is published (by ptp_compare_exchange), is to be kept from being reused, or no more; is it
+ * out of the tree? Does a table entry lead to a table that others may see, too; and make it the
+ * root's own before anything below changes (0 or -errno; nothing half done).
  */
 #ifndef PT_HOST_HOOKS
 #define PT_ASSERT(cond) ((cond) ? (void)0 : __builtin_trap())
 #define PT_HOST_REPORT_BAD(p, va, v) ((void)0)
 #define PT_HOST_SPLIT(v) ((void)0)
+#define PT_HOST_LINK ptp_compare_exchange
 #define PT_HOST_HOLD(table) ((void)(table))
 #define PT_HOST_DROP(table) ((void)(table))
 #define PT_HOST_DEAD(table) ((void)(table), false)
@@ -270,8 +271,7 @@ static inline int pt_populate(const struct pt_root *root, ptp_t p)
 
 	if (err)
 		return err;
-	if (ptp_compare_exchange(p, &expected,
-				 ptv_make_table(table.pa, root->table_rights, p.level)))
+	if (PT_HOST_LINK(p, &expected, ptv_make_table(table.pa, root->table_rights, p.level)))
 		pt_meta_add(ptp_meta(p), 1, ptp_index(p), ptp_index(p));
 	else
 		pt_release(root->owner, table, NULL);

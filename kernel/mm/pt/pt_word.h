@@ -15,17 +15,25 @@
 #define PT_LOAD_ORDER __ATOMIC_RELAXED
 #endif
 
+#ifndef PT_WORD_POINT /* around each change: where a test may let somebody else go on */
+#define PT_WORD_POINT() ((void)0)
+#endif
+
 PT_EXPR(ptv_t, ptp_get, (ptp_t p),
 	(ptv_t){ __atomic_load_n((uint64_t *)p.slot, PT_LOAD_ORDER), p.level })
 
 static inline void ptp_set(ptp_t p, ptv_t v)
 {
+	PT_WORD_POINT();
 	__atomic_store_n((uint64_t *)p.slot, v.bits, __ATOMIC_RELEASE);
+	PT_WORD_POINT();
 }
 
 static inline ptv_t ptp_exchange(ptp_t p, ptv_t v)
 {
+	PT_WORD_POINT();
 	v.bits = __atomic_exchange_n((uint64_t *)p.slot, v.bits, __ATOMIC_ACQ_REL);
+	PT_WORD_POINT();
 	return v;
 }
 
@@ -43,11 +51,21 @@ static inline bool ptp_all_none(ptp_t p, unsigned count)
 static inline bool ptp_compare_exchange(ptp_t p, ptv_t *expected, ptv_t v)
 {
 	uint64_t found = expected->bits; /* a variable of its own can stay in a register */
-	bool done = __atomic_compare_exchange_n((uint64_t *)p.slot, &found, v.bits, false,
-						__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+	bool done;
 
+	PT_WORD_POINT();
+	done = __atomic_compare_exchange_n((uint64_t *)p.slot, &found, v.bits, false,
+					   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+	PT_WORD_POINT();
 	expected->bits = found;
 	return done;
+}
+
+/* The same, but nothing that was stored before need be seen before it. For a test of who minds. */
+static inline bool ptp_compare_exchange_unordered(ptp_t p, ptv_t *expected, ptv_t v)
+{
+	return __atomic_compare_exchange_n((uint64_t *)p.slot, &expected->bits, v.bits, false,
+					   __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
 #endif

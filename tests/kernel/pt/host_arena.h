@@ -64,6 +64,7 @@ static uint8_t host_memory[HOST_TABLE_COUNT + 1][HOST_TABLE_BYTES]
 #define PT_ASSERT(cond) ((void)test_check(cond, __FILE__, __LINE__, #cond, 0, 0))
 #define PT_HOST_REPORT_BAD(p, va, v) host_report_bad((p).level, va, (v).bits)
 #define PT_HOST_SPLIT(v) ((void)(v), host.split_count++)
+#define PT_HOST_LINK ptp_compare_exchange
 #define PT_HOST_HOLD(t) (host.table[host_index((t).pa)].hold_count++)
 #define PT_HOST_DROP(t) (host.table[host_index((t).pa)].hold_count--)
 #define PT_HOST_DEAD(t) (host.table[host_index((t).pa)].state != HOST_USED)
