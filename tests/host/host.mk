@@ -25,7 +25,7 @@ HOST_HAVE_CLANG := $(shell mkdir -p $(BUILD)/host && \
 	echo 'int main(void) { return 0; }' | $(HOST_CLANG) -fsanitize=address,undefined -x c - \
 	-o $(BUILD)/host/probe 2>/dev/null && echo yes)
 
-HOST_VARIANTS ?= gcc-asan $(if $(HOST_HAVE_CLANG),clang-asan)
+HOST_VARIANTS ?= gcc-asan gcc-tsan $(if $(HOST_HAVE_CLANG),clang-asan)
 HOST_ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all -DHOST_ASAN
 HOST_CC_gcc-asan := $(HOST_GCC)
 HOST_FLAGS_gcc-asan := $(HOST_ASAN)
@@ -34,10 +34,10 @@ HOST_FLAGS_clang-asan := $(HOST_ASAN)
 # The thread sanitizer, for what runs on several threads.
 HOST_CC_gcc-tsan := $(HOST_GCC)
 HOST_FLAGS_gcc-tsan := -fsanitize=thread -Wno-tsan
-HOST_TEST_gcc-tsan := *_threads,mm_cpus
+HOST_TEST_gcc-tsan := *_threads,mm_cpus,turns
 
 HOST_CPPFLAGS := -Itests/host/include -I. -Ikernel -Ikernel/arch/x86_64/include \
-	-DPTOLEMY_TEST=1 -DPTOLEMY_HOST=1 -MMD -MP
+	-DPTOLEMY_TEST=1 -DPTOLEMY_HOST=1 -MMD -MP -include tests/host/entry_point.h
 HOST_CFLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fno-strict-aliasing -pthread -Wall \
 	-Wextra -Werror -Wshadow -Wundef -Wvla -Wstrict-prototypes -Wmissing-prototypes
 # tests/host talks to the C library, nothing else does.
@@ -95,8 +95,29 @@ host-run-$(1): $(BUILD)/host/$(1)/test
 endef
 $(foreach v,$(HOST_VARIANTS),$(eval $(call host_variant,$(v))))
 
+# The threads of a test one at a time, in an order that a seed decides (host_turns.h); and protocols
+# that are broken on purpose, found by such seeds or by the thread sanitizer.
+SCHED_SEED ?=
+HOST_SEED := $(or $(SCHED_SEED),1)
+HOST_TURNS := turns,mm_cpus
+.PHONY: host-run-turns host-run-broken
+host-run-turns: $(BUILD)/host/gcc-asan/test
+	@mkdir -p $(BUILD)/log
+	@if timeout $(HOST_DEADLINE) $< test=$(HOST_TURNS) sched=$(HOST_SEED) \
+		>$(BUILD)/log/host-turns.ktap 2>&1; \
+	then echo "host turns: $$(sed -n '$$s/^# //p' $(BUILD)/log/host-turns.ktap)"; \
+	else echo "host turns: FAILED, repeat with: $< test=$(HOST_TURNS) sched=$(HOST_SEED)"; \
+		grep -E '$(HOST_TROUBLE)' $(BUILD)/log/host-turns.ktap | tail -n 40; exit 1; fi
+
+host-run-broken: $(HOST_VARIANTS:%=$(BUILD)/host/%/test)
+	@mkdir -p $(BUILD)/log
+	@tests/host/broken $(BUILD)/host $(HOST_SEED) >$(BUILD)/log/host-broken.ktap; \
+		status=$$?; sed -n 's/^# /host broken: /p' $(BUILD)/log/host-broken.ktap; exit $$status
+
+# A run that is narrowed by TEST= is of those tests only.
+HOST_MORE := $(if $(TEST),,$(if $(filter gcc-asan,$(HOST_VARIANTS)),host-run-turns host-run-broken))
 .PHONY: host-variants
-host-variants: $(HOST_VARIANTS:%=host-run-%)
+host-variants: $(HOST_VARIANTS:%=host-run-%) $(HOST_MORE)
 	$(if $(HOST_HAVE_CLANG),,@echo 'host: no clang with sanitizers found, only gcc was used')
 
 endif

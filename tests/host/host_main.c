@@ -6,11 +6,14 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include <lib/broken.h>
 #include <lib/printk.h>
 #include <mm/share.h>
 #include <options.h>
 #include <tests/host/host.h>
+#include <tests/host/host_turns.h>
 #include <tests/kernel/test.h>
 
 #define EXIT_USAGE 2
@@ -53,12 +56,16 @@ static void read_options(int argc, char **argv)
 	size_t length = 0;
 
 	line[0] = '\0';
-	for (int i = 1; i < argc && length < sizeof(line); i++)
-		length +=
-			(size_t)snprintf(line + length, sizeof(line) - length, "\"%s\" ", argv[i]);
+	for (int i = 1; i < argc && length < sizeof(line); i++) {
+		if (!strncmp(argv[i], "sched=", 6))
+			host_turns_seed = strtoull(argv[i] + 6, NULL, 0);
+		else
+			length += (size_t)snprintf(line + length, sizeof(line) - length, "\"%s\" ",
+						   argv[i]);
+	}
 	options_parse(&options, line, report_option);
 	if (options.error_count || length >= sizeof(line)) {
-		fprintf(stderr, "usage: test [test=glob[,glob...]] [seed=n]\n");
+		fprintf(stderr, "usage: test [test=glob[,glob...]] [seed=n] [sched=n]\n");
 		exit(EXIT_USAGE);
 	}
 }
@@ -72,6 +79,7 @@ int main(int argc, char **argv)
 	read_options(argc, argv);
 	test_random_seed(options.seed);
 	fork_shares_tables = options.fork == FORK_SHARED;
+	broken_variant = options.broken;
 	host_arena_map();
 	host_boot_default();
 	result = test_run(options.test);

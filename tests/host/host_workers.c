@@ -7,6 +7,7 @@
 #include <arch/cpu_local.h>
 #include <lib/printk.h>
 #include <tests/host/host.h>
+#include <tests/host/host_turns.h>
 #include <tests/kernel/workers.h>
 
 static struct worker workers[HOST_CPUS - 1];
@@ -17,7 +18,11 @@ static void *run_worker(void *arg)
 	struct worker *w = arg;
 
 	host_cpu_begin(w->number + 1);
+	if (host_turns_seed)
+		host_turns_join();
 	work(w);
+	if (host_turns_seed)
+		host_turns_leave();
 	return NULL;
 }
 
@@ -27,6 +32,8 @@ bool workers_run(unsigned count, void (*fn)(struct worker *w), void *arg)
 
 	ASSERT(count < HOST_CPUS);
 	work = fn;
+	if (host_turns_seed)
+		host_turns_begin(host_turns_seed, ((1u << count) - 1) << 1);
 	for (unsigned i = 0; i < count; i++) {
 		workers[i] = (struct worker){ .number = i, .count = count, .arg = arg };
 		if (pthread_create(&thread[i], NULL, run_worker, &workers[i]))

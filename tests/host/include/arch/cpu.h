@@ -48,13 +48,7 @@ ALWAYS_INLINE uint64_t arch_read_tsc(void)
 	return __builtin_ia32_rdtsc();
 }
 
-/* The C library's, which freestanding code has no header for. */
-int sched_yield(void);
-
 /* Whoever is waited for may be a thread that this host has no processor left for. */
-ALWAYS_INLINE void arch_pause(void)
-{
-	sched_yield();
-}
+void arch_pause(void);
 
 #endif
