@@ -1,0 +1,16 @@
+/* Every sequence of operations on 4 levels of 2 entries; see enumerate.h. */
+#define SMALL_TABLE_BITS 1
+#define SMALL_LEVEL_COUNT 4
+#include <tests/host/enumerate.h>
+
+// Whatever is done, in whatever order, is what the model says, also when an allocation fails.
+TEST(small, all_sequences_on_4_levels_of_2)
+{
+	enumerate(2, false);
+}
+
+// The same with fewer different operations, and longer.
+TEST(small, all_plain_sequences_on_4_levels_of_2)
+{
+	enumerate(2, true);
+}
