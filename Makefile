@@ -177,12 +177,14 @@ $(BUILD)/obj/boot/%.c.o: boot/%.c $(BUILD)/flags
 	$(Q)$(CC) $(ARCH_64) -c $@.s -o $@
 	$(Q)$(OBJCOPY) --prefix-alloc-sections=.boot $@
 
-# What runs at boot, or while a person or a disk is waited for, is compiled to be small.
+# What runs at boot, or while a person or a disk is waited for, is compiled to be small; a mirror's
+# table is not among it.
 SMALL := kernel/shell/%.c kernel/dev/%.c kernel/main.c kernel/options.c kernel/mm/frame_init.c \
 	kernel/mm/frame_check.c kernel/mm/kspace_boot.c kernel/mm/memmap.c kernel/mm/reclaim.c \
 	kernel/mm/show.c kernel/lib/format.c kernel/lib/ksym.c kernel/lib/panic.c \
 	kernel/arch/x86_64/trap_report.c kernel/arch/x86_64/multiboot.c
-$(patsubst %,$(BUILD)/obj/%.o,$(filter $(SMALL),$(SOURCES))): CFLAGS_64 += -Os
+FAST := kernel/dev/vtd_table.c
+$(patsubst %,$(BUILD)/obj/%.o,$(filter-out $(FAST),$(filter $(SMALL),$(SOURCES)))): CFLAGS_64 += -Os
 
 # The copying loops of these must not become calls of themselves.
 $(BUILD)/obj/kernel/lib/string.c.o: CFLAGS_64 += -fno-builtin $(if $(findstring -m64,$(ARCH_64)),\

@@ -227,6 +227,20 @@ def goal_ratio(rows, case, ours, theirs, limit):
             goal(f"{case}, {ours}/{theirs}, {levels} levels, worst size", worst, limit, "{:,.3f}")
 
 
+def mirror_goals(rows, levels):
+    filled = pick(rows, "mirror_populate", "generic", levels=levels, page_bytes=4096)
+    if filled:
+        goal(f"mirror what is present, instructions a page, {levels} levels, worst size",
+             max(r.net / r.items for r in filled), 60)
+    for r in pick(rows, "mirror_invalidate", "generic", levels=levels):
+        goal(f"invalidate what is not mirrored, {levels} levels", r.net, 100, "{:,.0f}")
+    strewn = {r.size_bytes: r for r in pick(rows, "mirror_walk", "generic", levels=levels)}
+    if len(strewn) > 1:
+        wide, dense = strewn[max(strewn)], strewn[min(strewn)]
+        goal(f"1,000 mirrored pages over 1 TiB, to 1,000 in a row, {levels} levels",
+             wide.net / dense.net, 5)
+
+
 def goals(rows):
     print()
     for levels in (4, 5):
@@ -242,6 +256,7 @@ def goals(rows):
         full = pick(rows, "fork", "eager", levels=levels, page_bytes=4096, size_bytes=FULL_BYTES)
         for r in full:
             goal(f"eager fork, instructions a 4K page, {levels} levels, 512M", r.net / r.items, 16)
+        mirror_goals(rows, levels)
     for impl in ("eager", "shared"):
         goal_ratio(rows, "fork_write_exit", impl, "linux", 0.5)
     for case in ("walk", "map", "unmap", "copy"):
