@@ -12,7 +12,6 @@
 #include <mm/pool.h>
 #include <mm/space.h>
 
-#define MIRROR_BATCH 64      /* leaves looked up in one round; 2 KiB of stack */
 #define MIRROR_ROUNDS_MAX 16 /* without progress, then -EAGAIN */
 
 struct list mirror_list = LIST_INIT(mirror_list);
@@ -78,6 +77,12 @@ static struct mirror *mirror_of(struct subscriber *s)
 	return CONTAINER_OF(s, struct mirror, subscriber);
 }
 
+/* May there be anything to drop? Mostly there is not, and this is all that is done. */
+static bool mirror_touches(const struct mirror *m, va_t start, va_t last)
+{
+	return start <= m->high && last >= m->low && m->format->touches(&m->root, start, last);
+}
+
 static bool mirror_has_any(struct mirror *m, va_t start, va_t last)
 {
 	struct pt_iter it;
@@ -92,13 +97,26 @@ static bool mirror_has_any(struct mirror *m, va_t start, va_t last)
 
 /*
  * Tables that an unmapped range leaves empty go; those of a range that was protected, copied or
- * moved will be filled again by the device's next access and stay.
+ * moved will be filled again by the device's next access and stay. Under m->lock.
  */
+static NOINLINE int mirror_drop_some(struct mirror *m, va_t start, va_t last, enum notify_why why,
+				     bool may_block)
+{
+	struct mirror_stale stale = { .any = false };
+
+	if (!may_block && m->device->flush_sleeps && mirror_has_any(m, start, last)) {
+		m->stats.refused_count++;
+		return -EAGAIN;
+	}
+	m->format->drop(m, start, last, why == NOTIFY_UNMAP || why == NOTIFY_EXIT, &stale);
+	mirror_settle(m, &stale);
+	return 0;
+}
+
 static int mirror_invalidate(struct subscriber *s, va_t start, va_t end, enum notify_why why,
 			     bool may_block)
 {
 	struct mirror *m = mirror_of(s);
-	struct mirror_stale stale = { .any = false };
 	int err = 0;
 	va_t last;
 
@@ -106,13 +124,8 @@ static int mirror_invalidate(struct subscriber *s, va_t start, va_t end, enum no
 		return 0;
 	spin_lock(&m->lock);
 	m->stats.invalidate_count++;
-	if (!may_block && m->device->flush_sleeps && mirror_has_any(m, start, last)) {
-		m->stats.refused_count++;
-		err = -EAGAIN;
-	} else {
-		m->format->drop(m, start, last, why == NOTIFY_UNMAP || why == NOTIFY_EXIT, &stale);
-		mirror_settle(m, &stale);
-	}
+	if (mirror_touches(m, start, last))
+		err = mirror_drop_some(m, start, last, why, may_block);
 	spin_unlock(&m->lock);
 	return err;
 }
@@ -178,6 +191,7 @@ struct mirror *mirror_create(struct space *space, const struct mirror_format *fo
 	m->space = space;
 	m->format = format;
 	m->device = device;
+	m->low = ~0ull;
 	m->subscriber.ops = &mirror_subscriber_ops;
 	spin_init(&m->lock, LOCK_MIRROR);
 	err = format->open(m, top_level);
@@ -266,6 +280,8 @@ static int mirror_establish(struct mirror_job *j, uint64_t sequence, va_t end,
 	if (notifier_read_retry(&j->space->notifier, sequence, j->va, end) && !m->retry_skip) {
 		m->stats.retry_count++;
 	} else {
+		m->low = span[0].va < m->low ? span[0].va : m->low;
+		m->high = end - 1 > m->high ? end - 1 : m->high;
 		err = m->format->fill(m, span, count, j->access, &stale);
 		mirror_settle(m, &stale);
 	}
@@ -276,21 +292,22 @@ static int mirror_establish(struct mirror_job *j, uint64_t sequence, va_t end,
 /* One round: look up a batch, establish it, move on. Returns -EAGAIN if it must be done again. */
 static int mirror_round(struct mirror_job *j)
 {
-	struct space_span span[MIRROR_BATCH];
+	struct space_snapshot seen;
+	const struct space_span *span = seen.span;
 	uint64_t sequence = notifier_read_begin(&j->space->notifier);
+	unsigned ordinary;
 	va_t next = j->va;
-	unsigned count = space_snapshot(j->space, &next, j->last, j->fault ? j->access : 0, span,
-					MIRROR_BATCH);
-	unsigned ordinary = mirror_ordinary(span, count);
 	int err = 0;
 
-	if (ordinary < count && j->fault && !ordinary)
+	space_snapshot(j->space, &next, j->last, j->fault ? j->access : 0, &seen);
+	ordinary = mirror_ordinary(span, seen.count);
+	if (ordinary < seen.count && j->fault && !ordinary)
 		return -EFAULT;
-	if (ordinary < count)
+	if (ordinary < seen.count)
 		next = j->fault ? span[ordinary].va : span[ordinary].last + 1;
 	if (ordinary) {
 		err = mirror_establish(j, sequence, next, span, ordinary);
-	} else if (count == 0 && j->fault) {
+	} else if (!seen.count && j->fault) {
 		__atomic_add_fetch(&j->m->stats.fault_count, 1, __ATOMIC_RELAXED);
 		return space_fault(j->space, j->va, j->access & PT_W ? PT_W : PT_R);
 	}

@@ -58,6 +58,7 @@ struct mirror {
 	unsigned user_count; /* threads that work on the space for the mirror: release waits */
 	struct pt_root root;
 	struct pt_owner owner;
+	va_t low, high; /* whatever was ever filled lies in [low, high] */
 	struct mirror_stats stats;
 	bool retry_skip; /* for tests: establish what may be stale */
 };
@@ -89,6 +90,8 @@ struct mirror_format {
 	/* Map the spans, at least with `access`. -ENOMEM: some. */
 	int (*fill)(struct mirror *m, const struct space_span *span, unsigned count,
 		    pt_attr_t access, struct mirror_stale *stale);
+	/* May there be anything to drop in the range? A quick answer; "yes" may be wrong. */
+	bool (*touches)(const struct pt_root *root, va_t start, va_t last);
 	/* Drop every leaf that lies in the range or reaches into it; prune: also empty tables. */
 	void (*drop)(struct mirror *m, va_t start, va_t last, bool prune,
 		     struct mirror_stale *stale);

@@ -67,10 +67,18 @@ PT_INLINE bool mirror_fill_fits(const struct mirror_filling *f, const struct pt_
 		!((s->pa.value + (at->va - s->va)) & pt_mask(level)));
 }
 
-/* What the device may do: write only if it asked to, or if the page is dirty anyway. */
-PT_INLINE pt_attr_t mirror_fill_attr(const struct mirror_filling *f)
+/* The span that holds va, from one at or before it on. */
+PT_INLINE const struct space_span *mirror_span_of(const struct space_span *s, va_t va)
 {
-	pt_attr_t attr = f->span->attr;
+	while (va > s->last)
+		s++;
+	return s;
+}
+
+/* What the device may do: write only if it asked to, or if the page is dirty anyway. */
+PT_INLINE pt_attr_t mirror_fill_attr(const struct mirror_filling *f, const struct space_span *span)
+{
+	pt_attr_t attr = span->attr;
 	bool write = (attr & PT_W) && ((f->access & PT_W) || (attr & PT_DIRTY));
 
 	return PT_R | (write ? PT_W : 0);
@@ -80,7 +88,7 @@ PT_INLINE pt_attr_t mirror_fill_attr(const struct mirror_filling *f)
 PT_INLINE int mirror_fill_leaf(struct mirror_filling *f, struct pt_at *at, pt_attr_t attr)
 {
 	const unsigned level = at->p.level;
-	pa_t pa = pa_add(f->span->pa, at->va - f->span->va);
+	pa_t pa = space_span_pa(f->span, at->va);
 	ptv_t v = at->v;
 
 	PT_ASSERT(pa_equal(pa_add(ptv_pa(v), at->va & pt_mask(level)), pa));
@@ -105,13 +113,13 @@ PT_INLINE int mirror_fill_entry(struct pt_walk *w, struct pt_at *at)
 	const unsigned level = at->p.level;
 	int err;
 
-	while (at->va > f->span->last)
-		f->span++;
+	f->span = mirror_span_of(f->span, at->va);
 	if (!ptv_none(at->v))
-		return ptv_is_leaf(at->v) ? mirror_fill_leaf(f, at, mirror_fill_attr(f)) : -EIO;
+		return ptv_is_leaf(at->v) ? mirror_fill_leaf(f, at, mirror_fill_attr(f, f->span))
+					  : -EIO;
 	if (mirror_fill_fits(f, at)) {
-		pt_at_fill(at, ptv_make_leaf(pa_add(f->span->pa, at->va - f->span->va),
-					     mirror_fill_attr(f), level));
+		pt_at_fill(at, ptv_make_leaf(space_span_pa(f->span, at->va),
+					     mirror_fill_attr(f, f->span), level));
 		f->filled_leaves++;
 		return PT_DONE;
 	}
@@ -119,17 +127,66 @@ PT_INLINE int mirror_fill_entry(struct pt_walk *w, struct pt_at *at)
 	return err ? err : PT_AGAIN;
 }
 
+/* An entry of a bottom table that is not just filled. */
+static NOINLINE int mirror_fill_odd(struct mirror_filling *f, va_t va, ptp_t p, int *delta)
+{
+	struct pt_at at = { .va = va, .p = p, .v = ptp_get(p) };
+	int r = mirror_fill_entry(&f->walk, &at);
+
+	*delta += at.delta;
+	return r;
+}
+
+/* Fill `count` entries from p on with pages as long as they are none. Returns how many. */
+PT_INLINE unsigned mirror_fill_run(ptp_t p, const pa_t *page, unsigned count, pt_attr_t attr)
+{
+	unsigned n = 0;
+
+	for (; n < count && ptv_none(ptp_get(p)); n++, p = ptp_next(p))
+		ptp_set(p, ptv_make_leaf(page[n], attr, 0));
+	return n;
+}
+
+/* What most filling is: a bottom table, whose entries are none and get a run of pages. */
+PT_INLINE int mirror_fill_bottom(struct mirror_filling *f, struct pt_at *at)
+{
+	pt_t table = { ptv_to_table(at->v).pa, 0 };
+	const va_t end = at->va | pt_mask(1), last = end < f->walk.last ? end : f->walk.last;
+	const unsigned first = pt_index(at->va, 0);
+	int delta = 0, r = PT_DONE;
+
+	for (va_t va = at->va; va - 1 != last && !r;) {
+		const struct space_span *span = f->span = mirror_span_of(f->span, va);
+		ptp_t p = pt_entry(table, pt_index(va, 0));
+		va_t stop = span->last < last ? span->last : last;
+		unsigned n = 0;
+
+		if (span->level == 0)
+			n = mirror_fill_run(p, &span->page[(va - span->va) >> PT_PAGE_SHIFT],
+					    (unsigned)((stop - va) >> PT_PAGE_SHIFT) + 1,
+					    mirror_fill_attr(f, span));
+		f->filled_leaves += n;
+		delta += (int)n;
+		if (!n)
+			r = mirror_fill_odd(f, va, p, &delta);
+		va += (n ? n : 1) * pt_size(0);
+	}
+	if (delta)
+		pt_meta_add(pt_meta(table), delta, first, pt_index(last, 0));
+	return r ? r : PT_SKIP;
+}
+
 /* An empty table that was kept gives way to a huge leaf. */
 PT_INLINE int mirror_fill_enter(struct pt_walk *w, struct pt_at *at)
 {
 	struct mirror_filling *f = (struct mirror_filling *)w;
 
-	while (at->va > f->span->last)
-		f->span++;
-	if (!mirror_fill_fits(f, at) || !pt_is_empty(ptv_to_table(at->v)))
-		return PT_DONE;
-	pt_leave_prune(w, at);
-	return PT_AGAIN;
+	f->span = mirror_span_of(f->span, at->va);
+	if (mirror_fill_fits(f, at) && pt_is_empty(ptv_to_table(at->v))) {
+		pt_leave_prune(w, at);
+		return PT_AGAIN;
+	}
+	return at->p.level == 1 ? mirror_fill_bottom(f, at) : PT_DONE;
 }
 
 static const struct pt_client mirror_fill_client = {
@@ -225,6 +282,22 @@ static const struct pt_client mirror_prune_client = {
 	.sparse = true,
 };
 PT_WALKER(mirror_prune_walk, struct mirror_dropping, mirror_prune_client)
+
+/* Only if all of the range is in one table can "no" be said at once; an empty table is something,
+ * as it is due to be pruned. */
+static bool mirror_table_touches(const struct pt_root *root, va_t start, va_t last)
+{
+	unsigned stop = 0;
+	struct pt_spot s;
+
+	while (stop < root->top.level && (start ^ last) >> pt_shift(stop + 1))
+		stop++;
+	s = pt_descend(root, start, stop, false);
+	if (!ptv_none(s.v) || (s.table.level < root->top.level && pt_is_empty(s.table)))
+		return true;
+	return s.table.level == stop &&
+	       pt_next_live(s.table, pt_index(start, stop)) <= pt_index(last, stop);
+}
 
 static void mirror_table_drop(struct mirror *m, va_t start, va_t last, bool prune,
 			      struct mirror_stale *stale)
@@ -399,6 +472,7 @@ const struct mirror_format MIRROR_FORMAT = {
 	.open = mirror_table_open,
 	.close = mirror_table_close,
 	.fill = mirror_table_fill,
+	.touches = mirror_table_touches,
 	.drop = mirror_table_drop,
 	.harvest = mirror_table_harvest,
 	.test_young = mirror_table_test_young,

@@ -141,43 +141,6 @@ TEST(mirror_table, snapshot)
 	rig_close(&r);
 }
 
-// space_snapshot reports every leaf with its level, address and rights, cut to the range; it
-// stops in front of what lacks a right, and at the end of the room.
-TEST(mirror_table, space_snapshot_reports)
-{
-	struct rig r;
-	struct space_span span[8];
-	va_t va = RIG_PAGE(1);
-	uint64_t value;
-
-	rig_open_written(&r, 4, 0);
-	rig_add_area(r.space, RIG_PAGE(HUGE), HUGE, AREA_HUGE);
-	EXPECT(touch_write(r.space, RIG_PAGE(HUGE), 1));
-	rig_add_area(r.space, RIG_PAGE(4), 1, 0);
-	EXPECT(touch_read(r.space, RIG_PAGE(4), &value));
-	EXPECT_EQ(space_snapshot(r.space, &va, RIG_PAGE(HUGE + 2) - 1, 0, span, 8), 5u);
-	EXPECT_EQ(va, RIG_PAGE(HUGE + 2));
-	EXPECT_EQ(span[0].va, RIG_PAGE(1));
-	EXPECT_EQ(span[0].last, RIG_PAGE(2) - 1);
-	EXPECT_EQ(span[3].attr & RW, PT_R);
-	EXPECT(pa_equal(span[3].pa, zero_page));
-	EXPECT_EQ(span[4].level, 1u);
-	EXPECT_EQ(span[4].last, RIG_PAGE(HUGE + 2) - 1);
-	va = RIG_PAGE(HUGE + 2);
-	EXPECT_EQ(space_snapshot(r.space, &va, RIG_PAGE(HUGE + 4) - 1, PT_R, span, 8), 1u);
-	EXPECT(pa_equal(span[0].pa, pt_translate(&r.space->root, RIG_PAGE(HUGE + 2)).pa));
-	va = RIG_PAGE(0);
-	EXPECT_EQ(space_snapshot(r.space, &va, RIG_PAGE(10) - 1, RW, span, 8), 4u);
-	EXPECT_EQ(va, RIG_PAGE(4));
-	va = RIG_PAGE(0);
-	EXPECT_EQ(space_snapshot(r.space, &va, RIG_PAGE(10) - 1, 0, span, 3), 3u);
-	EXPECT_EQ(va, RIG_PAGE(3));
-	va = RIG_PAGE(5);
-	EXPECT_EQ(space_snapshot(r.space, &va, RIG_PAGE(6) - 1, PT_R, span, 8), 0u);
-	EXPECT_EQ(va, RIG_PAGE(5));
-	rig_close(&r);
-}
-
 static bool space_is_dirty(struct space *s, va_t va)
 {
 	return pt_translate(&s->root, va).attr & PT_DIRTY;
