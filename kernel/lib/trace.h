@@ -1,8 +1,9 @@
 /*
  * The event ring: what the memory system did, in order, for people to read.
  *
- * trace() costs a load and a branch that is predicted when tracing is off. On, an event goes into a
- * ring that all CPUs share; the oldest ones are overwritten, the counts go on.
+ * trace() costs a load and a branch that is predicted when tracing is off. On, an event goes into
+ * the ring of its CPU; the oldest ones are overwritten, the counts go on. Readers put the rings
+ * together by the time stamps, which CPUs have in common.
  *
  * Locking: none; an event takes its place with one atomic addition. A reader sees whole events of
  * the past if tracing is off or nobody else runs. Talks to: arch (the time stamp counter).
@@ -26,7 +27,8 @@
 #define TRACE_ENUM(name, a, b) TRACE_##name,
 enum trace_event { TRACE_EVENTS(TRACE_ENUM) TRACE_EVENT_COUNT };
 
-#define TRACE_RING 2048
+#define TRACE_RINGS 16 /* CPU n writes to ring n % TRACE_RINGS */
+#define TRACE_RING 512 /* events in each */
 
 struct trace_entry {
 	uint64_t tsc, a, b;
@@ -51,7 +53,14 @@ void trace_clear(void);
 uint64_t trace_count(enum trace_event event);
 uint64_t trace_total(void);
 
-/* The event that was `age` events ago (0: the last); false if it is not there any more. */
-bool trace_get(uint64_t age, struct trace_entry *out);
+/* A place between two events, by how many of each ring come after it. Zeroed: behind the last. */
+struct trace_cursor {
+	uint64_t age[TRACE_RINGS];
+};
+
+/* Go back over one event; false if there are no earlier ones any more. */
+bool trace_step_back(struct trace_cursor *c);
+/* Go over the next event, and tell it; false at the end. */
+bool trace_step_on(struct trace_cursor *c, struct trace_entry *out);
 
 #endif

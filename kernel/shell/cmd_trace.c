@@ -39,14 +39,13 @@ static void print_event(const struct trace_entry *e, long ticks)
 /* The last `count` events, the oldest first, with the ticks between them. */
 static void print_events(uint64_t count)
 {
+	struct trace_cursor c = { .age = { 0 } };
 	struct trace_entry e;
 	uint64_t last = 0;
 
-	count = count < TRACE_RING ? count : TRACE_RING;
-	count = count < trace_total() ? count : trace_total();
-	for (uint64_t age = count; age--;) {
-		if (!trace_get(age, &e))
-			continue;
+	while (count-- && trace_step_back(&c))
+		;
+	while (trace_step_on(&c, &e)) {
 		print_event(&e, last ? (long)(e.tsc - last) : 0);
 		last = e.tsc;
 	}
