@@ -167,9 +167,10 @@ static void look_at_what_is_gone(struct worker *w)
 // Without the flush every CPU still reads the page, and finds it freed: the poison of a free frame.
 TEST(flush_cpus, omitted_flush_shows_the_freed_page)
 {
-	struct work k = work_begin(WINDOW);
+	struct work k;
 
 	NEED_TWO_CPUS();
+	k = work_begin(WINDOW);
 	work_run(&k, look_at_what_is_gone);
 	for (unsigned cpu = 0; cpu < CPUS; cpu++)
 		EXPECT_EQ(k.done[cpu], FRAME_POISON);
