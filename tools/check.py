@@ -259,6 +259,13 @@ def notifier_protocol_holds():
     yield from (made.stdout + made.stderr).splitlines() if made.returncode else []
 
 
+def seeded_defects_fit():
+    """The patches of tests/defects apply to the tree as it is; `make defects` does the rest."""
+    made = subprocess.run(["tests/defects/run", "--applies"], capture_output=True, text=True)
+    note(made.stdout.splitlines()[-1])
+    yield from (made.stdout + made.stderr).splitlines() if made.returncode else []
+
+
 def make(*arguments):
     made = subprocess.run(["make", "--no-print-directory", "-j2", *arguments],
                           capture_output=True, text=True)
@@ -285,8 +292,8 @@ CHECKS = [
     no_segment_writable_and_executable, only_formats_touch_entries, rooms_include_downwards,
     files_and_functions_are_short, library_is_small, text_is_clean, format_is_ours,
     shell_scripts_are_sound, package_lists_are_complete, log_reader_is_strict,
-    api_page_is_current, documents_are_true, exercises_turn_red, notifier_protocol_holds, kernel_without_tests_is_small,
-    clang_builds_it_too, image_is_reproducible,
+    api_page_is_current, documents_are_true, exercises_turn_red, notifier_protocol_holds,
+    seeded_defects_fit, kernel_without_tests_is_small, clang_builds_it_too, image_is_reproducible,
 ]
 
 
