@@ -31,6 +31,8 @@ make bench-linux  the same on Debian's Linux kernel (which it downloads), beside
 make picture      draw page tables as they are, before and after a fork: $(BUILD)/picture
 make report       $(BUILD)/report.html: results, measurements, pictures, an explorer of tables
 make report-test  use it in headless Chromium, as a person would
+make defects      plant each seeded defect in a copy of the tree, and see a test turn red
+make fuzz         libFuzzer on whatever reads outside input: FUZZ_SECONDS=60 a target, FUZZ=glob
 make docs         docs/api.md from the library's headers; make check says if it is due
 make clean        remove $(BUILD)
 
@@ -73,11 +75,11 @@ endif
 # What the goals need beyond git and make, found or installed before anything else is done.
 GOALS := $(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))
 PICTURE := picture report report-test
+BOOTED := run debug test monitor-test debugger-test bench bench-linux defects $(PICTURE)
 NEEDS := $(if $(filter-out help clean,$(GOALS)),build) \
-	$(if $(filter image run debug test monitor-test debugger-test bench bench-linux $(PICTURE),$(GOALS)),image) \
-	$(if $(filter run debug test monitor-test debugger-test bench bench-linux $(PICTURE),$(GOALS)),run) \
+	$(if $(filter image $(BOOTED),$(GOALS)),image) $(if $(filter $(BOOTED),$(GOALS)),run) \
 	$(if $(filter test,$(GOALS))$(filter uefi,$(FIRMWARE)),uefi) \
-	$(if $(filter test host-test check,$(GOALS)),test) \
+	$(if $(filter test host-test check defects fuzz,$(GOALS)),test) \
 	$(if $(filter bench-linux,$(GOALS)),peer) \
 	$(if $(filter $(PICTURE),$(GOALS)),picture) $(if $(filter report report-test,$(GOALS)),report) \
 	$(if $(filter report-test,$(GOALS)),browser) \
@@ -314,5 +316,5 @@ help:
 clean:
 	rm -rf $(BUILD)
 
--include tests/host/host.mk kernel/mm/pt/libpt.mk
+-include tests/host/host.mk kernel/mm/pt/libpt.mk tests/fuzz/fuzz.mk tests/defects/defects.mk
 -include $(OBJECTS:.o=.d) $(BUILD)/linker.ld.d

@@ -26,6 +26,8 @@ test prove perl
 test gcc gcc
 test /usr/include/stdio.h libc6-dev
 test spin spin
+test clang clang
+test $(clang_fuzzer) libclang-rt-$(clang_version)-dev
 peer gcc gcc
 peer /usr/include/stdio.h libc6-dev
 peer dpkg dpkg
@@ -35,6 +37,19 @@ report node nodejs
 report npm npm
 browser chromium|chromium-browser|google-chrome chromium
 EOF
+}
+
+# Where clang has its fuzzer, and the version of clang, which is part of that package's name.
+clang_version() {
+	version=$(clang -dumpversion 2> /dev/null || apt-cache depends clang 2> /dev/null |
+		sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p')
+	version=${version%%.*}
+	echo "${version:-14}"
+}
+
+clang_fuzzer() {
+	found=$(clang -print-file-name=libclang_rt.fuzzer-x86_64.a 2> /dev/null)
+	echo "${found:-libclang_rt.fuzzer-x86_64.a}"
 }
 
 is_debian() {

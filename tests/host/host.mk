@@ -35,6 +35,15 @@ HOST_FLAGS_clang-asan := $(HOST_ASAN)
 HOST_CC_gcc-tsan := $(HOST_GCC)
 HOST_FLAGS_gcc-tsan := -fsanitize=thread -Wno-tsan
 HOST_TEST_gcc-tsan := *_threads,mm_cpus,turns
+# Quick to build and to run; for tests/mutants/run.
+HOST_CC_gcc-plain := $(HOST_GCC)
+HOST_FLAGS_gcc-plain := -Wno-error -w
+# For gcov; tests/coverage/coverage.mk reads what it counts.
+HOST_CC_gcc-cov := $(HOST_GCC)
+HOST_FLAGS_gcc-cov := --coverage -O0 -fprofile-update=atomic -Wno-maybe-uninitialized
+# For libFuzzer; tests/fuzz/fuzz.mk links it.
+HOST_CC_clang-fuzz := $(HOST_CLANG)
+HOST_FLAGS_clang-fuzz = $(HOST_ASAN) -fsanitize=fuzzer-no-link
 
 HOST_CPPFLAGS := -Itests/host/include -I. -Ikernel -Ikernel/arch/x86_64/include \
 	-DPTOLEMY_TEST=1 -DPTOLEMY_HOST=1 -MMD -MP -include tests/host/entry_point.h
