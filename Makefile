@@ -44,6 +44,7 @@ for bench:        BENCH=globs MEM=2048M
 for all:          CROSS_COMPILE=prefix CC=gcc|clang BUILD=folder VERBOSE=1 PTOLEMY_TEST=0
                   SETUP=no (do not install what is missing)
 kernel options:   la57=auto|on|off test=glob seed=n run="command; command" fork=eager|shared exit
+                  oracle=always ops=numbers (docs/testing.md)
 endef
 
 # --- Tool chain: CROSS_COMPILE= and CC= override what is found.

@@ -99,6 +99,14 @@ static const char *set_ops(struct options *out, const char *value)
 	return set_text(out->ops, sizeof(out->ops), value, "needs numbers in base 16");
 }
 
+static const char *set_oracle(struct options *out, const char *value)
+{
+	if (!value || strcmp(value, "always"))
+		return "must be always";
+	out->oracle_always = true;
+	return NULL;
+}
+
 #if PTOLEMY_TEST
 static const char *set_broken(struct options *out, const char *value)
 {
@@ -113,7 +121,7 @@ static const struct {
 } table[] = {
 	{ "la57", set_la57 },         { "fork", set_fork }, { "exit", set_exit },
 	{ "seed", set_seed },         { "test", set_test }, { "run", set_run },
-	{ "deadline", set_deadline }, { "ops", set_ops },
+	{ "deadline", set_deadline }, { "ops", set_ops },   { "oracle", set_oracle },
 #if PTOLEMY_TEST
 	{ "broken", set_broken },
 #endif

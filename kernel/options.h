@@ -27,6 +27,7 @@ struct options {
 	unsigned broken;   /* enum broken, lib/broken.h: test builds only */
 	char run[512];     /* monitor commands, separated by ';' */
 	char ops[512];     /* for the test model.replay */
+	bool oracle_always;
 	unsigned error_count;
 };
 extern struct options options;

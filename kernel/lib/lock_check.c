@@ -150,6 +150,8 @@ void lock_check_taken(void *lock, enum lock_class class, unsigned nesting, enum 
 	arch_irq_restore(flags);
 }
 
+void (*lock_check_released)(void *lock, enum lock_class class, const struct lock_site *site);
+
 void lock_check_release(void *lock, enum lock_class class, enum lock_mode mode,
 			const struct lock_site *site)
 {
@@ -165,6 +167,8 @@ void lock_check_release(void *lock, enum lock_class class, enum lock_mode mode,
 	arch_irq_restore(flags);
 	if (!right)
 		lock_bug("the caller does not hold the lock", lock, class, site);
+	else if (UNLIKELY(lock_check_released))
+		lock_check_released(lock, class, site);
 }
 
 /* ---- Abandoning. ---- */

@@ -26,6 +26,9 @@ void lock_check_taken(void *lock, enum lock_class class, unsigned nesting, enum 
 void lock_check_release(void *lock, enum lock_class class, enum lock_mode mode,
 			const struct lock_site *site);
 
+/* Told of every release, just before it; for tests. NULL: nobody. */
+extern void (*lock_check_released)(void *lock, enum lock_class class, const struct lock_site *site);
+
 /* Does the caller hold this lock, in whatever mode? */
 bool lock_is_held(const void *lock);
 

@@ -7,12 +7,14 @@
  * equal (entries, empty tables, summaries; not where tables lie in memory), as nothing else is left
  * of the past. Each operation is also tried with each of its allocations failing.
  *
- * The alphabet: map every range of pages to one of two memories, one of which fits huge leaves, with
- * one of two rights; unmap it, protect it with either right; merge it; cut at every page; reserve
- * and make soft every page. The plain alphabet, which gets further, has the one memory and no soft
- * pages, and forgets A and D after each operation. After each operation, read from the words themselves (decode below):
- * every page translates as the model says, live counts, summaries, levels and table counts are
- * right, leaves are aligned and legal, no table is lost, and the result is the model's.
+ * The alphabet: map every range of pages to one of two memories, one of which fits huge leaves,
+ * with one of two rights; unmap it, protect it with either right; merge it; cut at every page;
+ * reserve and make soft every page. The plain alphabet, which gets further, has the one memory and
+ * no soft pages, and forgets A and D after each operation.
+ *
+ * After each operation, read from the words themselves (WORD_TYPE below): every page translates as
+ * the model says, live counts, summaries, levels and table counts are right, leaves are aligned and
+ * legal, no table is lost, and the result is the model's.
  *
  * A model of a state is its pages, as they were found right after the operation before.
  */

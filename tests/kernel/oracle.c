@@ -138,6 +138,24 @@ static void oracle_check_meta(const struct oracle_root *root, uint64_t table, un
 				 meta->summary, summary);
 }
 
+unsigned oracle_check_table(const struct frame *table)
+{
+	const struct oracle_path path = { .va = 0 };
+	const struct oracle_root root = { &oracle_x86, frame_to_pa(table).value, table->meta.level,
+					  0, ~0ull };
+	const uint64_t *word = pa_to_ptr(frame_to_pa(table));
+	unsigned live = 0;
+	uint64_t summary = 0;
+
+	oracle_report_begin();
+	for (unsigned i = 0; i < 512; i++) {
+		live += word[i] != 0;
+		summary |= (uint64_t)(word[i] != 0) << (i >> 3);
+	}
+	oracle_check_meta(&root, root.top, root.level, &path, live, summary);
+	return oracle_report.count;
+}
+
 static void oracle_table(struct oracle *o, uint64_t table, unsigned level, struct oracle_path path)
 {
 	const uint64_t *word = pa_to_ptr(PA(table));

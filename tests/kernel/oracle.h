@@ -9,7 +9,7 @@
  *      holds and for the top table of a root); a data frame with no entry is leaked
  *   2  effective W in a private area: one edge on every table of the path and on the memory
  *   3  a table's live count and summary fit its content
- *   4  what this CPU, and a software device, have cached grants no more than the tables do
+ *   4  what this CPU has cached grants no more than the tables do (oracle_check_tlb)
  *   5  a mirror says nothing that its space does not say; its tables fit rules 1 and 3
  *   6  areas' mapped pages and tables by level equal a recount; every entry lies in an area
  *   7  is the test runner's: every suite ends with as many free frames as it began with
@@ -37,6 +37,17 @@ unsigned oracle_check_spaces(void);
  * of the space refuse to. What is written is what is there. The space becomes the loaded one.
  */
 unsigned oracle_check_tlb(struct space *space, const va_t *page, unsigned count);
+
+/* Rule 3, for one table. */
+unsigned oracle_check_table(const struct frame *table);
+
+/*
+ * Look at every release of a lock by the calling thread, which must be alone: at the table's, at
+ * the last of a space's or mirror's. The first violation fails the test. Option oracle=always.
+ */
+void oracle_set_always(bool always);
+bool oracle_is_always(void);
+extern uint64_t oracle_release_count; /* looks so far */
 
 /* What the last check found. */
 #define ORACLE_RULES 8

@@ -19,6 +19,8 @@
 #include <lib/printk.h>
 #include <lib/string.h>
 #include <mm/frame.h>
+#include <options.h>
+#include <tests/kernel/oracle.h>
 #include <tests/kernel/test.h>
 
 #define TEST_MAX 2048
@@ -295,6 +297,7 @@ static void run_test(const struct test *t, unsigned number, struct test_result *
 	current.checks = current.failures = 0;
 	current.skipped = false;
 	seed_for_test(t);
+	oracle_set_always(options.oracle_always);
 	run_guarded(t);
 
 	if (!current.checks && !current.skipped)
@@ -383,6 +386,9 @@ struct test_result test_run(const char *globs)
 		printk("not ok %u every_glob_matches_a_test\n", ++number);
 		total.failed += unmatched;
 	}
+	oracle_set_always(false);
+	if (options.oracle_always)
+		printk("# the oracle looked %lu times\n", oracle_release_count);
 	printk("# %u passed, %u failed, %u skipped\n", total.passed, total.failed, total.skipped);
 	return total;
 }
