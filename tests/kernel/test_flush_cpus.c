@@ -136,18 +136,21 @@ TEST(flush_cpus, who_was_away_catches_up)
 
 /* ---- The hardware does remember. ---- */
 
-static void look_at_what_is_gone(struct worker *w)
+#define TRIES 50
+
+/* One page goes without a flush. Whoever still reads it notes so. */
+static void take_away_in_silence(struct worker *w, unsigned try)
 {
 	struct work *k = w->arg;
 	struct space *s = k->space[0];
-	va_t va = BASE + PAGES(3);
+	va_t va = BASE + PAGES(try % WINDOW);
 	uint64_t value;
 
 	if (!w->number)
 		work_check(k, touch_write(s, va, 42));
-	work_meet(k, 1);
+	work_meet(k, 3 * try + 1);
 	work_check(k, touch_reads(s, va, 42));
-	work_meet(k, 2);
+	work_meet(k, 3 * try + 2);
 	if (!w->number) {
 		enum broken before = broken_variant;
 
@@ -156,15 +159,21 @@ static void look_at_what_is_gone(struct worker *w)
 		WRITE_ONCE(broken_variant, before);
 		work_add(k, s, va, 1);
 	}
-	work_meet(k, 3);
-	if (touch_read_raw(s, va, &value))
-		k->done[w->number] = value;
+	work_meet(k, 3 * try + 3);
+	k->done[w->number] += touch_read_raw(s, va, &value) && value == FRAME_POISON;
 	touch_done();
 	work_check(k, !touch_read_raw(s, va, &value));
+}
+
+static void look_at_what_is_gone(struct worker *w)
+{
+	for (unsigned try = 0; try < TRIES; try++)
+		take_away_in_silence(w, try);
 	touch_done();
 }
 
-// Without the flush every CPU still reads the page, and finds it freed: the poison of a free frame.
+// Without the flush other CPUs still read the page, and find it freed: the poison of a free frame.
+// (Not every time: a CPU that was given another thread for a moment has forgotten.)
 TEST(flush_cpus, omitted_flush_shows_the_freed_page)
 {
 	struct work k;
@@ -172,8 +181,9 @@ TEST(flush_cpus, omitted_flush_shows_the_freed_page)
 	NEED_TWO_CPUS();
 	k = work_begin(WINDOW);
 	work_run(&k, look_at_what_is_gone);
-	for (unsigned cpu = 0; cpu < CPUS; cpu++)
-		EXPECT_EQ(k.done[cpu], FRAME_POISON);
+	EXPECT_LE(1ull, k.done[1] + k.done[2] + k.done[3]);
+	test_note("%u times: %lu, %lu, %lu, %lu CPUs 0 to 3 read the poison", TRIES, k.done[0],
+		  k.done[1], k.done[2], k.done[3]);
 	work_end(&k);
 }
 
