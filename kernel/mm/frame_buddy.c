@@ -3,8 +3,8 @@
  *
  * A free block of 2^order frames is aligned to its size and linked, by pfn, into the list of its
  * order; its buddy is the block whose pfn differs in bit `order` only. Two free buddies are merged
- * at once, except for up to FRAME_HOT_MAX single frames, freed last and handed out first, that
- * stay outside the lists: allocating and freeing single frames in turn neither splits nor merges.
+ * at once. Single frames come and go through each CPU's cache (frame_cache.c), so that allocating and
+ * freeing them in turn neither splits nor merges.
  *
  * Invariants: frame_check.c has them all. Locking: buddy.lock, interrupts off; a leaf.
  */
@@ -84,30 +84,9 @@ static struct frame *list_take(unsigned order)
 	return f;
 }
 
-static struct frame *hot_take(void)
-{
-	return &frame_array[buddy.hot[--buddy.hot_count]];
-}
-
-static void hot_give(struct frame *f)
-{
-	if (buddy.hot_count == FRAME_HOT_MAX)
-		buddy_cool();
-	WRITE_ONCE(f->order, FRAME_ORDER_HOT);
-	WRITE_ONCE(f->kind, FRAME_FREE);
-	buddy.hot[buddy.hot_count++] = frame_pfn(f);
-}
-
-void buddy_cool(void)
-{
-	while (buddy.hot_count)
-		list_merge(hot_take(), 0);
-}
-
-/* Count a call, and tell whether frame_fail_after wants it to fail. */
+/* Tell whether frame_fail_after wants this call to fail. The lock is held. */
 static bool must_fail(void)
 {
-	buddy.alloc_calls++;
 	if (LIKELY(!buddy.fail_count))
 		return false;
 	if (buddy.fail_skip) {
@@ -118,43 +97,101 @@ static bool must_fail(void)
 	return true;
 }
 
-static struct frame *take_any(unsigned order)
+bool buddy_must_fail(void)
 {
+	uint64_t flags;
+	bool fails;
+
+	if (LIKELY(!READ_ONCE(buddy.fail_count)))
+		return false;
+	flags = spin_lock_irq(&buddy.lock);
+	fails = must_fail();
+	spin_unlock_irq(&buddy.lock, flags);
+	return fails;
+}
+
+struct frame *buddy_take_batch(unsigned *order)
+{
+	uint64_t flags = spin_lock_irq(&buddy.lock);
+	unsigned smallest = (unsigned)__builtin_ctz(buddy.nonempty | 1u << FRAME_ORDER_MAX);
 	struct frame *f;
 
-	if (order == 0 && buddy.hot_count)
-		return hot_take();
-	f = list_take(order);
-	if (!f && buddy.hot_count) {
-		buddy_cool();
-		f = list_take(order);
-	}
+	if (smallest < *order)
+		*order = smallest;
+	f = list_take(*order);
+	if (f)
+		buddy.free_count -= block_frames(*order);
+	spin_unlock_irq(&buddy.lock, flags);
 	return f;
 }
 
-struct frame *buddy_take(unsigned order, enum frame_kind kind)
+void buddy_give_singles(const uint32_t *pfn, unsigned count)
 {
 	uint64_t flags = spin_lock_irq(&buddy.lock);
-	struct frame *f = must_fail() ? NULL : take_any(order);
+
+	buddy.free_count += count;
+	while (count--)
+		list_merge(&frame_array[*pfn++], 0);
+	spin_unlock_irq(&buddy.lock, flags);
+}
+
+/* A block from the lists, made of `kind`. */
+static struct frame *take_block(unsigned order, enum frame_kind kind)
+{
+	struct frame *f = list_take(order);
 
 	if (f) {
 		WRITE_ONCE(f->kind, kind);
 		WRITE_ONCE(f->order, order);
 		buddy.free_count -= block_frames(order);
 	}
+	return f;
+}
+
+/* The caches may have what is missing, or what would merge to it. */
+static struct frame *take_after_drain(unsigned order, enum frame_kind kind)
+{
+	struct frame *f;
+	uint64_t flags;
+
+	frame_cache_drain_all();
+	flags = spin_lock_irq(&buddy.lock);
+	f = take_block(order, kind);
 	spin_unlock_irq(&buddy.lock, flags);
 	return f;
 }
 
-void buddy_give(struct frame *f, unsigned order)
+static struct frame *take_large(unsigned order, enum frame_kind kind, bool *fails)
 {
 	uint64_t flags = spin_lock_irq(&buddy.lock);
+	struct frame *f;
 
+	buddy.alloc_calls++;
+	*fails = must_fail();
+	f = *fails ? NULL : take_block(order, kind);
+	spin_unlock_irq(&buddy.lock, flags);
+	return f;
+}
+
+struct frame *buddy_take(unsigned order, enum frame_kind kind)
+{
+	bool fails = false;
+	struct frame *f = order ? take_large(order, kind, &fails) : frame_cache_take(kind, &fails);
+
+	return f || fails ? f : take_after_drain(order, kind);
+}
+
+void buddy_give(struct frame *f, unsigned order)
+{
+	uint64_t flags;
+
+	if (order == 0) {
+		frame_cache_give(f);
+		return;
+	}
+	flags = spin_lock_irq(&buddy.lock);
 	buddy.free_count += block_frames(order);
-	if (order == 0)
-		hot_give(f);
-	else
-		list_merge(f, order);
+	list_merge(f, order);
 	spin_unlock_irq(&buddy.lock, flags);
 }
 
@@ -203,7 +240,7 @@ void frame_add_range(pa_t start, pa_t end)
 
 uint64_t frame_free_count(void)
 {
-	return READ_ONCE(buddy.free_count);
+	return READ_ONCE(buddy.free_count) + frame_cache_count();
 }
 
 uint64_t frame_total_count(void)
@@ -213,7 +250,7 @@ uint64_t frame_total_count(void)
 
 uint64_t frame_alloc_calls(void)
 {
-	return READ_ONCE(buddy.alloc_calls);
+	return READ_ONCE(buddy.alloc_calls) + frame_cache_alloc_calls();
 }
 
 void frame_fail_after(uint64_t skip, uint64_t count)

@@ -110,7 +110,7 @@ static bool check_array(struct check *c)
 		if (!step)
 			return false;
 	}
-	if (c->free_count != buddy.free_count)
+	if (c->free_count != buddy.free_count + frame_cache_count())
 		return check_fails(c, 0, "the count of free frames is wrong");
 	if (c->free_count + c->used_count != buddy.total_count)
 		return check_fails(c, 0, "frames were lost or invented");
@@ -137,21 +137,29 @@ static bool check_list(struct check *c, unsigned order)
 	return !left || check_fails(c, 0, "a free block is on no list");
 }
 
-static bool check_hot(struct check *c)
+static bool check_cache(struct check *c, const struct frame_cache *cache)
 {
-	for (unsigned i = 0; i < buddy.hot_count; i++) {
-		const struct frame *f = &frame_array[buddy.hot[i]];
+	for (unsigned i = 0; i < cache->count; i++) {
+		const struct frame *f = &frame_array[cache->pfn[i]];
 
 		if (f->kind != FRAME_FREE || f->order != FRAME_ORDER_HOT)
-			return check_fails(c, buddy.hot[i], "a hot frame is not free");
+			return check_fails(c, cache->pfn[i], "a hot frame is not free");
 	}
-	return c->hot_count == buddy.hot_count ||
+	return true;
+}
+
+static bool check_caches(struct check *c)
+{
+	for (unsigned cpu = 0; cpu < CPU_MAX; cpu++)
+		if (!check_cache(c, &frame_cache[cpu]))
+			return false;
+	return c->hot_count == frame_cache_count() ||
 	       check_fails(c, 0, "hot frames were lost or doubled");
 }
 
 static void check_all(struct check *c)
 {
-	if (!check_array(c) || !check_hot(c))
+	if (!check_array(c) || !check_caches(c))
 		return;
 	for (unsigned order = 0; order <= FRAME_ORDER_MAX; order++)
 		if (!check_list(c, order))

@@ -77,6 +77,7 @@ int frame_init(struct memmap *map)
 
 	memset(&buddy, 0, sizeof(buddy));
 	spin_init(&buddy.lock, LOCK_FRAMES);
+	frame_cache_reset();
 	frame_limit = 0;
 	if (limit > room)
 		limit = room;

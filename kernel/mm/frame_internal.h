@@ -3,6 +3,7 @@
  *
  *   frame.c         handing out, edges, giving back
  *   frame_buddy.c   the free lists
+ *   frame_cache.c   each CPU's own free frames in front of them
  *   frame_span.c    leaves over several frames, exploding
  *   frame_init.c    the frame array
  *   frame_poison.c  finding writes to free memory (test builds)
@@ -14,9 +15,11 @@
 #include <lib/spinlock.h>
 #include <mm/frame.h>
 
-/* The order of a free frame that waits outside the lists to be handed out again. */
+/* The order of a free frame that waits in a CPU's cache to be handed out again. */
 #define FRAME_ORDER_HOT 0xff
-#define FRAME_HOT_MAX 64
+#define FRAME_CACHE_MAX 32
+#define FRAME_BATCH_ORDER \
+	4 /* what a cache takes from the lists at once, if there is such a block */
 
 /* In flags of any frame of a free block: it is filled with FRAME_POISON. */
 #define FRAME_POISONED 0x8000
@@ -26,12 +29,10 @@ struct buddy {
 
 	uint32_t first[FRAME_ORDER_MAX + 1]; /* pfn of the first free block of an order, or 0 */
 	uint32_t nonempty;                   /* bit n: first[n] != 0 */
-	uint32_t hot[FRAME_HOT_MAX];         /* pfns of hot frames, the hottest last */
-	uint32_t hot_count;
-	uint64_t free_count; /* frames, hot ones included */
+	uint64_t free_count;                 /* frames on the lists */
 	uint64_t total_count;
 
-	uint64_t alloc_calls;
+	uint64_t alloc_calls;           /* of blocks larger than a frame */
 	uint64_t fail_skip, fail_count; /* frame_fail_after */
 };
 extern struct buddy buddy;
@@ -40,8 +41,32 @@ extern struct buddy buddy;
 struct frame *buddy_take(unsigned order, enum frame_kind kind);
 /* Put a block that has no edge on the lists. */
 void buddy_give(struct frame *f, unsigned order);
-/* Give the hot frames back to the lists, so that they can merge. The lock is held. */
-void buddy_cool(void);
+/* Single frames, for caches: an aligned block of at most 2^*order, and these frames back. */
+struct frame *buddy_take_batch(unsigned *order);
+void buddy_give_singles(const uint32_t *pfn, unsigned count);
+/* Does frame_fail_after want this call to fail? */
+bool buddy_must_fail(void);
+
+/* A CPU's own frames; frame_cache.c. */
+struct frame_cache {
+	uint32_t lock; /* word */
+	/* under lock */
+	uint32_t count;
+	uint32_t pfn[FRAME_CACHE_MAX]; /* the hottest last */
+	uint64_t alloc_calls;
+} ALIGNED(64);
+extern struct frame_cache frame_cache[CPU_MAX];
+
+/* As buddy_take and buddy_give, of single frames; *fails: frame_fail_after wants no frame. */
+struct frame *frame_cache_take(enum frame_kind kind, bool *fails);
+void frame_cache_give(struct frame *f);
+/* All CPUs' frames go to the lists. Returns how many there were. No allocator's lock is held. */
+uint64_t frame_cache_drain_all(void);
+/* What all of them hold, and how often they were asked. Exact while nobody allocates or frees. */
+uint64_t frame_cache_count(void);
+uint64_t frame_cache_alloc_calls(void);
+/* Forget everything: there is a new frame array. */
+void frame_cache_reset(void);
 
 static inline uint32_t frame_pfn(const struct frame *f)
 {
