@@ -11,6 +11,7 @@
 
 #include <arch/cpu.h>
 #include <lib/compiler.h>
+#include <lib/lock_order.h>
 
 #define LOCK_HELD_MAX 16
 
@@ -44,8 +45,9 @@ struct lock_held {
 struct context {
 #if PTOLEMY_TEST
 	unsigned held_count;
-	struct lock_held held[LOCK_HELD_MAX]; /* in the order they were taken */
-	struct lock_held wanted[2];           /* what it, and an interrupt above it, waits for */
+	struct lock_held held[LOCK_HELD_MAX];   /* in the order they were taken */
+	struct lock_held wanted[2];             /* what it, and an interrupt above it, waits for */
+	uint64_t taken_count[LOCK_CLASS_COUNT]; /* since it began */
 
 	bool bug_expected; /* by EXPECT_BUG, which also fills the rest */
 	void *bug_jump[5]; /* __builtin_setjmp's */

@@ -146,6 +146,7 @@ void lock_check_taken(void *lock, enum lock_class class, unsigned nesting, enum 
 	struct context *c = cpu_local()->context;
 
 	this_wanted(c)->lock = NULL;
+	c->taken_count[class]++;
 	c->held[c->held_count++] = (struct lock_held){ lock, site, class, (uint8_t)nesting, mode };
 	arch_irq_restore(flags);
 }

@@ -3,8 +3,8 @@
  *
  * A free block of 2^order frames is aligned to its size and linked, by pfn, into the list of its
  * order; its buddy is the block whose pfn differs in bit `order` only. Two free buddies are merged
- * at once. Single frames come and go through each CPU's cache (frame_cache.c), so that allocating and
- * freeing them in turn neither splits nor merges.
+ * at once. Single frames come and go through each CPU's cache (frame_cache.c), so that allocating
+ * and freeing them in turn neither splits nor merges.
  *
  * Invariants: frame_check.c has them all. Locking: buddy.lock, interrupts off; a leaf.
  */
@@ -113,7 +113,9 @@ bool buddy_must_fail(void)
 struct frame *buddy_take_batch(unsigned *order)
 {
 	uint64_t flags = spin_lock_irq(&buddy.lock);
-	unsigned smallest = (unsigned)__builtin_ctz(buddy.nonempty | 1u << FRAME_ORDER_MAX);
+	uint32_t pairs = buddy.nonempty & ~1u; /* two records fill a line: rather not one alone */
+	unsigned smallest =
+		(unsigned)__builtin_ctz(pairs ? pairs : buddy.nonempty | 1u << FRAME_ORDER_MAX);
 	struct frame *f;
 
 	if (smallest < *order)

@@ -123,8 +123,19 @@ host-run-broken: $(HOST_VARIANTS:%=$(BUILD)/host/%/test)
 	@tests/host/broken $(BUILD)/host $(HOST_SEED) >$(BUILD)/log/host-broken.ktap; \
 		status=$$?; sed -n 's/^# /host broken: /p' $(BUILD)/log/host-broken.ktap; exit $$status
 
+# The thread sanitizer's objects with a library of ours behind them, which notes the lines written.
+$(BUILD)/host/gcc-tsan/lines: $(BUILD)/host/gcc-tsan/test tests/host/lines/runtime.c
+	@$(HOST_GCC) $(HOST_CPPFLAGS) $(HOST_CFLAGS) $(HOST_OBJS_gcc-tsan) tests/host/lines/runtime.c \
+		$(foreach f,memset memcpy memmove,-Wl,--wrap=$(f)) -o $@
+
+.PHONY: host-run-lines
+host-run-lines: $(BUILD)/host/gcc-tsan/lines
+	@$< test=lines >$(BUILD)/log/host-lines.ktap; status=$$?; \
+		echo "host lines: $$(sed -n '$$s/^# //p' $(BUILD)/log/host-lines.ktap)"; exit $$status
+
 # A run that is narrowed by TEST= is of those tests only.
-HOST_MORE := $(if $(TEST),,$(if $(filter gcc-asan,$(HOST_VARIANTS)),host-run-turns host-run-broken))
+HOST_MORE := $(if $(TEST),,$(if $(filter gcc-asan,$(HOST_VARIANTS)),host-run-turns host-run-broken) \
+	$(if $(filter gcc-tsan,$(HOST_VARIANTS)),host-run-lines))
 .PHONY: host-variants
 host-variants: $(HOST_VARIANTS:%=host-run-%) $(HOST_MORE)
 	$(if $(HOST_HAVE_CLANG),,@echo 'host: no clang with sanitizers found, only gcc was used')
