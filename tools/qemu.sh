@@ -30,7 +30,9 @@ options=$(printf %s "${LA57:+la57=$LA57 }${CMDLINE:-}" | sed 's/,/,,/g')
 
 # An IOMMU, and two DMA engines behind it, of which one takes its time; IOMMU=no leaves them out.
 [ "${IOMMU:-yes}" = no ] || set -- -device intel-iommu,aw-bits=48 \
-	-device edu,dma_mask=0xffffffffffffffff -device e1000,romfile= "$@"
+	-device edu,dma_mask=0xffffffffffffffff \
+	-netdev socket,id=nobody,udp=127.0.0.1:9,localaddr=127.0.0.1:0 \
+	-device e1000,netdev=nobody,romfile= "$@"
 
 # QEMUFLAGS is a list of words.
 # shellcheck disable=SC2086
