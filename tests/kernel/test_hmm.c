@@ -337,7 +337,7 @@ HMM_CASE(double_map)
 }
 
 // Many pages, read and written in turn by both sides, keep what was written last.
-HMM_CASE(multiple)
+HMM_CASE(anon_read_multiple)
 {
 	rig_add_area(h->space, RIG_BASE, 4, 0);
 	for (unsigned i = 0; i < 8; i++) {

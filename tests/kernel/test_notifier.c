@@ -302,6 +302,25 @@ TEST(notifier, young_asks_everybody)
 		EXPECT_EQ(r[i].young_count, 4u);
 }
 
+// The space may go while a section is open: whoever opened it ends it, and nobody hears of it.
+TEST(notifier, release_inside_a_section)
+{
+	struct notifier n;
+	struct notifier_section section;
+	struct recorder r[2];
+
+	setup(&n, r, 2);
+	notifier_start(&n, &section, A, B, NOTIFY_UNMAP, true);
+	notifier_release(&n);
+	EXPECT(notifier_is_open(&n, A, B));
+	EXPECT(notifier_read_retry(&n, notifier_read_begin(&n), A, B));
+	notifier_end(&n, &section);
+	EXPECT(!notifier_is_open(&n, A, B));
+	EXPECT(notifier_read_retry(&n, notifier_read_begin(&n), A, B)); /* for good */
+	EXPECT_EQ(r[0].count, 1u);
+	EXPECT_EQ(r[0].release_count + r[1].release_count, 2u);
+}
+
 // Release: everybody is released once, hears nothing more, nobody can come, and readers fail.
 TEST(notifier, release_ends_it)
 {
