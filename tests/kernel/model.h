@@ -14,7 +14,7 @@
 
 #include <lib/compiler.h>
 
-#define MODEL_SPACES 3
+#define MODEL_SPACES 4
 #define MODEL_AREAS 24
 #define MODEL_PAGES 24
 #define MODEL_OBJECTS 64

@@ -9,6 +9,8 @@
 #include <tests/kernel/model_play.h>
 #include <tests/kernel/soft_device.h>
 
+#define PLAY_SLOTS 32 /* of swap */
+
 struct player {
 	struct space *space; /* NULL: nobody */
 	struct soft_device dev;

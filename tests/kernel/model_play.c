@@ -8,8 +8,6 @@
 #include <tests/kernel/test.h>
 #include <tests/kernel/touch.h>
 
-#define SLOTS 32
-
 struct play play;
 struct play_stats play_stats;
 bool play_injected, play_defect;
@@ -30,7 +28,7 @@ struct play_op play_decode(uint32_t code)
 		.from = code >> 7 & 15,
 		.to = code >> 11 & 15,
 		.arg = code >> 15 & 15,
-		.inject = code >> 19 & 15,
+		.inject = code >> 19 & PLAY_INJECT_MAX,
 	};
 
 	if (op.to < op.from) {
@@ -166,8 +164,10 @@ static void play_op(const struct play_op *op)
 		frame_fail_after(op->inject - 1, 1);
 	play_do(op);
 	frame_fail_after(0, 0);
-	play_injected = op->inject && frame_alloc_calls() - before >= op->inject;
-	play_stats.injected += play_injected;
+	if (op->inject && frame_alloc_calls() - before >= op->inject) {
+		play_injected = true;
+		play_stats.injected++;
+	}
 }
 
 /* The same, and a bug that it runs into is a failure like any other; but then what the spaces have
@@ -235,8 +235,8 @@ struct play_result play_run(const uint32_t *code, unsigned count)
 
 	model_reset(&play.model);
 	play.result = (struct play_result){ .failed = false };
-	play.wrecked = false;
-	play.swap_is_ours = swap_init(SLOTS) == 0;
+	play.wrecked = play_injected = false;
+	play.swap_is_ours = swap_init(PLAY_SLOTS) == 0;
 	player_enter(0, space_create());
 	model_create(&play.model, 0);
 	for (play.step = 0; play.step < count && !play.result.failed; play.step++) {

@@ -5,7 +5,7 @@
  * An operation is one number, whose meaning does not depend on what was before: so a part of a
  * sequence is a sequence, and a failing one can be made shorter (model_shrink.h) and written down.
  *
- *    22 .. 19  18 .. 15  14 . 11  10 . 7  6 . 5  4 . 0
+ *    26 .. 19  18 .. 15  14 . 11  10 . 7  6 . 5  4 . 0
  *   +---------+---------+--------+-------+------+------+
  *   | inject  |  arg    |  to    | from  |space | kind |   inject n: the n-th allocation fails
  *   +---------+---------+--------+-------+------+------+
@@ -23,6 +23,7 @@
 
 #define PLAY_PLACES 16
 #define PLAY_OPS_MAX 512
+#define PLAY_INJECT_MAX 255
 
 /*        name            what arg means */
 #define PLAY_OPS(X)                                                        \
@@ -74,7 +75,7 @@ struct play_result {
 /* From nothing: play the operations until one fails, and take everything down. */
 struct play_result play_run(const uint32_t *code, unsigned count);
 
-/* The allocations that the operation made that was played last: did its injected one come? */
+/* Did any allocation fail, in the sequence that was played last, because an operation said so? */
 extern bool play_injected;
 
 /* A defect of the implementation, for tests of the tests: after a fork a child's first write to a
