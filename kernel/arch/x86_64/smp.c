@@ -80,8 +80,35 @@ static void send(const struct cpu_set *others, unsigned count, unsigned vector)
 	cpu_set_for_each(cpu, others) apic_send(apic_ids[cpu], vector);
 }
 
+#if PTOLEMY_TEST
+void (*smp_inject_delay)(void);
+bool (*smp_inject_loss)(void);
+
+static void inject_delay(void)
+{
+	if (UNLIKELY(smp_inject_delay))
+		smp_inject_delay();
+}
+
+static bool inject_loss(void)
+{
+	return UNLIKELY(smp_inject_loss) && smp_inject_loss();
+}
+#else
+static void inject_delay(void)
+{
+}
+
+static bool inject_loss(void)
+{
+	return false;
+}
+#endif
+
 void smp_send_reschedule(unsigned cpu)
 {
+	if (inject_loss())
+		return;
 	apic_send(apic_ids[cpu], VECTOR_RESCHEDULE);
 }
 
@@ -163,6 +190,7 @@ static void handle_calls(unsigned vector)
 	struct cpu_set *inbox = &inboxes[cpu_index()].from;
 
 	(void)vector;
+	inject_delay();
 	for (unsigned i = 0; i < CPU_SET_WORDS; i++) {
 		uint64_t senders = __atomic_exchange_n(&inbox->word[i], 0, __ATOMIC_ACQUIRE);
 

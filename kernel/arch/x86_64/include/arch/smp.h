@@ -60,6 +60,13 @@ void cpu_call(const struct cpu_set *set, void (*fn)(void *arg), void *arg, bool 
 /* The set of all CPUs but the caller, for a caller that cannot change its CPU. */
 void cpu_set_others(struct cpu_set *set);
 
+#if PTOLEMY_TEST
+/* For tests, NULL otherwise: what a CPU does before it handles calls of others (such as waiting),
+ * and whether an interrupt that asks to reschedule is to be lost. */
+extern void (*smp_inject_delay)(void);
+extern bool (*smp_inject_loss)(void);
+#endif
+
 /* Have a CPU look whether another thread should run. */
 void smp_send_reschedule(unsigned cpu);
 /* Have the others of the set call mm's flush_ipi(). Says nothing of when they will have done it. */
