@@ -81,7 +81,7 @@ static uint64_t go_over_old(const struct pt_root *root, va_t start, va_t end)
 
 static uint64_t go_over(const struct pt_root *root, va_t start, va_t end)
 {
-	struct pt_iter_at at;
+	struct pt_at at;
 	struct pt_iter it;
 	uint64_t found = 0;
 

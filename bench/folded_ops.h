@@ -34,7 +34,7 @@ static NOINLINE int mend_entry(const struct pt_root *root, ptp_t p, va_t va)
 		return PT_HOST_EXCLUSIVE(root, p);
 	if (ptv_is_bad(v))
 		return ptp_clear_bad(p, va), 0;
-	return pt_split(root, p);
+	return pt_split(root, p, v);
 }
 
 /* Book `count` entries more in the table of p, beginning there. */

@@ -205,7 +205,7 @@ static int fault_copy(struct fault *f)
 				  : frame_alloc(order, FRAME_DATA);
 
 	if (!copy && order) { /* no block that large: copy one small page of it */
-		int err = pt_split(&f->space->root, f->p);
+		int err = pt_split(&f->space->root, f->p, f->v);
 
 		return err ? err : -EAGAIN;
 	}

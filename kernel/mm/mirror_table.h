@@ -96,9 +96,9 @@ PT_INLINE int mirror_fill_leaf(struct mirror_filling *f, struct pt_at *at, pt_at
 		return PT_DONE;
 	mirror_stale_range(f->stale, at->va & ~pt_mask(level), at->va | pt_mask(level));
 	if (!mirror_fill_fits(f, at)) { /* a huge leaf, of which only a part gets the right */
-		int err = pt_split(f->walk.root, at->p);
+		int err = pt_split(f->walk.root, at->p, v);
 
-		return err && err != -EAGAIN ? err : PT_AGAIN;
+		return err ? err : PT_AGAIN;
 	}
 	while (!ptp_compare_exchange(at->p, &v,
 				     ptv_make_leaf(ptv_pa(v), ptv_attr(v) | attr, level)))
@@ -288,7 +288,7 @@ PT_WALKER(mirror_prune_walk, struct mirror_dropping, mirror_prune_client)
 static bool mirror_table_touches(const struct pt_root *root, va_t start, va_t last)
 {
 	unsigned stop = 0;
-	struct pt_spot s;
+	struct pt_at s;
 
 	while (stop < root->top.level && (start ^ last) >> pt_shift(stop + 1))
 		stop++;
@@ -452,7 +452,7 @@ static void mirror_table_each_table(const struct pt_root *root,
 
 static bool mirror_table_iter_next(struct pt_iter *it, struct pt_span *span)
 {
-	struct pt_iter_at at;
+	struct pt_at at;
 
 	if (!pt_iter_next(it, &at))
 		return false;

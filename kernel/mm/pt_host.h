@@ -54,7 +54,7 @@ static inline bool pt_host_link_late(ptp_t p, ptv_t *expected, ptv_t v)
 
 static inline bool pt_host_link(ptp_t p, ptv_t *expected, ptv_t v)
 {
-	if (BROKEN(late_init))
+	if (BROKEN(late_init) && ptv_none(*expected))
 		return pt_host_link_late(p, expected, v);
 	if (BROKEN(unordered_link))
 		return ptp_compare_exchange_unordered(p, expected, v);

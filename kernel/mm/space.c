@@ -324,7 +324,7 @@ static bool space_has_relatives(const struct space *s)
  * own. 0 or -ENOMEM. */
 static int space_own_border(struct space *s, va_t va, va_t start, va_t last)
 {
-	struct pt_spot at = pt_descend(&s->root, va, 0, true); /* ends above a shared table */
+	struct pt_at at = pt_descend(&s->root, va, 0, true); /* ends above a shared table */
 	int err = 0;
 
 	for (; ptv_is_table(at.v) && !err; at = pt_descend(&s->root, va, 0, true)) {

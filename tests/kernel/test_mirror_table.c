@@ -85,7 +85,7 @@ TEST(mirror_table, huge_leaf_is_split_for_a_right)
 	space_destroy(child);
 	touch_done();
 	p = pt_find(&r.space->root, RIG_BASE, &v);
-	REQUIRE_EQ(pt_split(&r.space->root, p), 0);
+	REQUIRE_EQ(pt_split(&r.space->root, p, v), 0);
 	EXPECT_EQ(mirror_fault(r.m, RIG_PAGE(7), RIG_PAGE(8), RW), 0);
 	EXPECT_EQ(rig_rights(&r, RIG_PAGE(7)), RW);
 	EXPECT_EQ(rig_rights(&r, RIG_PAGE(8)), PT_R);

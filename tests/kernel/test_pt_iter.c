@@ -55,7 +55,7 @@ TEST(pt_iter, visits_every_live_entry_once)
 	for (unsigned top = 2; top <= 4; top++) {
 		struct tree t;
 		struct pt_iter it;
-		struct pt_iter_at at;
+		struct pt_at at;
 		va_t edge, expected[5];
 
 		tree_open(&t, top);
@@ -88,7 +88,7 @@ TEST(pt_iter, keeps_to_the_range)
 {
 	struct tree t;
 	struct pt_iter it;
-	struct pt_iter_at at;
+	struct pt_at at;
 
 	tree_open(&t, 3);
 	tree_map(&t, VA(0, 4), 0);
@@ -116,7 +116,7 @@ TEST(pt_iter, random_trees)
 	for (unsigned round = 0; round < 60; round++) {
 		struct tree t;
 		struct pt_iter it;
-		struct pt_iter_at at;
+		struct pt_at at;
 		bool mapped[3 * 512] = { false };
 		unsigned first = test_random() % 1536, count = test_random() % (1536 - first) + 1;
 		unsigned i = first;
@@ -150,7 +150,7 @@ TEST(pt_iter, a_sparse_table_costs_one_call)
 {
 	struct tree t;
 	struct pt_iter it;
-	struct pt_iter_at at;
+	struct pt_at at;
 	uint64_t looks;
 
 	tree_open(&t, 3);
@@ -172,7 +172,7 @@ TEST(pt_iter, a_sparse_terabyte)
 {
 	struct tree t;
 	struct pt_iter it;
-	struct pt_iter_at at;
+	struct pt_at at;
 	unsigned found = 0;
 	uint64_t looks;
 
@@ -197,7 +197,7 @@ TEST(pt_iter, a_table_is_held_once)
 {
 	struct tree t;
 	struct pt_iter it;
-	struct pt_iter_at at;
+	struct pt_at at;
 	unsigned found = 0;
 
 	tree_open(&t, 3);
@@ -218,7 +218,7 @@ TEST(pt_iter, every_drop_is_of_the_table_that_was_held)
 {
 	struct tree t;
 	struct pt_iter it;
-	struct pt_iter_at at;
+	struct pt_at at;
 
 	tree_open(&t, 4);
 	tree_map(&t, VA(0, 511), 0);
@@ -241,7 +241,7 @@ TEST(pt_iter, an_empty_entry_hides_no_sibling)
 {
 	struct tree t;
 	struct pt_iter it;
-	struct pt_iter_at at;
+	struct pt_at at;
 
 	for (unsigned hole = 0; hole < 16; hole++) {
 		unsigned found = 0;
@@ -267,7 +267,7 @@ TEST(pt_iter, right_below_the_root)
 {
 	struct tree t;
 	struct pt_iter it;
-	struct pt_iter_at at;
+	struct pt_at at;
 
 	tree_open(&t, 1); /* a root of two levels */
 	tree_map(&t, 0, 0);
@@ -294,7 +294,7 @@ TEST(pt_iter, the_end_may_wrap)
 {
 	struct tree t;
 	struct pt_iter it;
-	struct pt_iter_at at;
+	struct pt_at at;
 
 	tree_open(&t, 4);
 	t.root.first = ~0ull << 48;
@@ -313,7 +313,7 @@ TEST(pt_iter, seek)
 {
 	struct tree t;
 	struct pt_iter it;
-	struct pt_iter_at at;
+	struct pt_at at;
 	uint64_t holds;
 
 	tree_open(&t, 3);
@@ -343,7 +343,7 @@ TEST(pt_iter, a_returned_entry_stays_until_the_next_call)
 {
 	struct tree t;
 	struct pt_iter it;
-	struct pt_iter_at at;
+	struct pt_at at;
 	struct frame *f;
 
 	tree_open(&t, 3);
@@ -372,7 +372,7 @@ TEST(pt_iter, next_alloc_makes_tables)
 {
 	struct tree t;
 	struct pt_iter it;
-	struct pt_iter_at at;
+	struct pt_at at;
 
 	tree_open(&t, 3);
 	pt_iter_init(&it, &t.root, VA(0, 510), VA(1, 2));
@@ -400,7 +400,7 @@ TEST(pt_iter, next_alloc_at_a_level)
 {
 	struct tree t;
 	struct pt_iter it;
-	struct pt_iter_at at;
+	struct pt_at at;
 
 	tree_open(&t, 3);
 	tree_map(&t, VA(2, 0), 1);
@@ -427,7 +427,7 @@ TEST(pt_iter, next_alloc_without_memory)
 {
 	struct tree t;
 	struct pt_iter it;
-	struct pt_iter_at at;
+	struct pt_at at;
 
 	tree_open(&t, 3);
 	pt_iter_init(&it, &t.root, VA(0, 9), VA(0, 11));
@@ -447,7 +447,7 @@ TEST(pt_iter, bad_entries)
 {
 	struct tree t;
 	struct pt_iter it;
-	struct pt_iter_at at;
+	struct pt_at at;
 	uint64_t bad = pt_bad_count;
 
 	tree_open(&t, 3);

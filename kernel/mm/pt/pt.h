@@ -152,7 +152,7 @@ PT_INLINE unsigned pt_next_live(pt_t table, unsigned index)
 }
 
 /* Count the table of p anew, when something was in it that nobody may have counted. */
-static inline void pt_recount(ptp_t p)
+PT_COLD void pt_recount(ptp_t p)
 {
 	struct pt_meta *meta = ptp_meta(p);
 
@@ -195,21 +195,14 @@ PT_EXPR(ptp_t, pt_top, (const struct pt_root *root, va_t va),
  */
 PT_EXPR(ptp_t, pt_walk, (ptv_t v, va_t va), pt_entry(ptv_to_table(v), pt_index(va, v.level - 1)))
 
-/* Where a walk down has ended. */
-struct pt_spot {
-	pt_t table; /* the lowest one on the way */
-	ptp_t p;    /* its entry for the address */
-	ptv_t v;
-	pt_attr_t rights; /* left by all tables above it; not for a change */
-};
-
 /*
  * Walk down to level `stop`, or as far as there are tables; with `change`, at most to the entry
- * that leads to a shared one. Unrolled: one body a level, in which the level is a constant.
+ * that leads to a shared one, and the rights are not kept. Unrolled: one body a level, in which the
+ * level is a constant.
  */
-PT_INLINE struct pt_spot pt_descend(const struct pt_root *root, va_t va, unsigned stop, bool change)
+PT_INLINE struct pt_at pt_descend(const struct pt_root *root, va_t va, unsigned stop, bool change)
 {
-	struct pt_spot s = { .rights = PT_RIGHTS };
+	struct pt_at s = { .va = va, .rights = PT_RIGHTS };
 	pa_t table = root->top.pa;
 
 	PT_UNROLL
@@ -256,33 +249,10 @@ static inline void pt_release(struct pt_owner *owner, pt_t table, struct pt_batc
 }
 
 /*
- * Make the none entry p a table entry.
- *
- * The table is complete before the compare-exchange publishes it, and x86 and every other walker we
- * have orders dependent loads, so a lock-free walker that follows the entry finds it zeroed.
- * Returns 0, also when somebody else was faster (the own table is given back): look again what
- * the entry is. -ENOMEM: the entry is as it was.
- */
-static inline int pt_populate(const struct pt_root *root, ptp_t p)
-{
-	ptv_t expected = ptv_make_none(p.level);
-	pt_t table;
-	int err = pt_alloc(root->owner, p.level - 1, &table);
-
-	if (err)
-		return err;
-	if (PT_HOST_LINK(p, &expected, ptv_make_table(table.pa, root->table_rights, p.level)))
-		pt_meta_add(ptp_meta(p), 1, ptp_index(p), ptp_index(p));
-	else
-		pt_release(root->owner, table, NULL);
-	return 0;
-}
-
-/*
  * Report a bad entry, with level, address and value, and make it none: what it pointed to is
  * unknown, so it is lost rather than followed. The table is counted anew.
  */
-static inline void ptp_clear_bad(ptp_t p, va_t va)
+PT_COLD void ptp_clear_bad(ptp_t p, va_t va)
 {
 	ptv_t v = ptp_exchange(p, ptv_make_none(p.level));
 
@@ -303,11 +273,12 @@ static inline bool ptp_none_or_clear_bad(ptp_t p, va_t va)
 }
 
 /* Fill a table that nobody sees with what the huge leaf or soft entry v says, piece by piece. */
-static inline void pt_fill_split(pt_t table, ptv_t v)
+PT_COLD void pt_fill_split(pt_t table, ptv_t v)
 {
 	const uint64_t bytes = pt_size(table.level), pages = bytes >> PT_PAGE_SHIFT;
 	ptp_t p = pt_entry(table, 0);
 
+	pt_meta_add(pt_meta(table), PT_ENTRY_COUNT, 0, PT_ENTRY_COUNT - 1);
 	for (unsigned i = 0; i < PT_ENTRY_COUNT; i++, p = ptp_next(p))
 		ptp_set(p, ptv_is_leaf(v)
 				   ? ptv_make_leaf(pa_add(ptv_pa(v), i * bytes), ptv_attr(v),
@@ -316,32 +287,36 @@ static inline void pt_fill_split(pt_t table, ptv_t v)
 }
 
 /*
- * Replace the huge leaf under p by a table of leaves that say the same. A huge soft entry becomes
- * soft entries whose data counts up by pages.
+ * Make the entry p, which is v, a table that says the same: nothing, or the pieces of a huge leaf
+ * or soft entry, the data of which counts up by pages.
  *
- * Every translation stays what it is; the flush of the operation that needs the split covers it.
- * Returns 0, -ENOMEM (nothing changed), or -EAGAIN if the entry is neither any more.
+ * The table is complete before the compare-exchange publishes it, and x86 and every other walker we
+ * have orders dependent loads, so a lock-free walker that follows the entry finds it filled. Every
+ * translation stays what it is; the flush of the operation that needs a split covers it.
+ * Returns 0, also when somebody else was faster (the own table is given back): look again what
+ * the entry is. -ENOMEM: the entry is as it was.
  */
-static inline int pt_split(const struct pt_root *root, ptp_t p)
+static inline int pt_split(const struct pt_root *root, ptp_t p, ptv_t v)
 {
-	ptv_t v = ptp_get(p);
+	const bool none = ptv_none(v);
 	pt_t table;
-	int err = ptv_is_item(v) ? pt_alloc(root->owner, p.level - 1, &table) : -EAGAIN;
+	int err = pt_alloc(root->owner, p.level - 1, &table);
 
 	if (err)
 		return err;
-	pt_meta_add(pt_meta(table), PT_ENTRY_COUNT, 0, PT_ENTRY_COUNT - 1);
-	do {
+	if (!none)
 		pt_fill_split(table, v);
-		if (ptp_compare_exchange(p, &v,
-					 ptv_make_table(table.pa, root->table_rights, p.level))) {
-			if (ptv_is_leaf(v))
-				PT_HOST_SPLIT(v);
-			return 0;
-		}
-	} while (ptv_is_item(v));
-	pt_release(root->owner, table, NULL);
-	return -EAGAIN;
+	if (!PT_HOST_LINK(p, &v, ptv_make_table(table.pa, root->table_rights, p.level)))
+		pt_release(root->owner, table, NULL);
+	else if (none)
+		pt_meta_add(ptp_meta(p), 1, ptp_index(p), ptp_index(p));
+	else if (ptv_is_leaf(v))
+		PT_HOST_SPLIT(v);
+	return 0;
 }
+
+/* The same for an entry that should be none. */
+PT_EXPR(int, pt_populate, (const struct pt_root *root, ptp_t p),
+	pt_split(root, p, ptv_make_none(p.level)))
 
 #endif

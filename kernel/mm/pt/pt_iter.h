@@ -68,7 +68,7 @@ static inline void pt_iter_step(struct pt_iter *it, unsigned count)
 }
 
 /* The entry for va in the lowest table of the path. */
-static inline void pt_iter_look(const struct pt_iter *it, va_t va, struct pt_iter_at *at)
+static inline void pt_iter_look(const struct pt_iter *it, va_t va, struct pt_at *at)
 {
 	at->va = va;
 	at->p = pt_entry(it->path[it->level], pt_index(va, it->level));
@@ -94,7 +94,7 @@ PT_EXPR(bool, pt_iter_must_rise, (const struct pt_iter *it, unsigned level),
 		 PT_HOST_DEAD(it->path[it->level])))
 
 /* Go on to the next entry: of `level`, with the tables down to it made, or live. 1, 0 or -errno. */
-PT_SLOW int pt_iter_advance(struct pt_iter *it, struct pt_iter_at *at, bool make, unsigned level)
+PT_SLOW int pt_iter_advance(struct pt_iter *it, struct pt_at *at, bool make, unsigned level)
 {
 	int err = 0;
 
@@ -139,7 +139,7 @@ PT_SLOW int pt_iter_advance(struct pt_iter *it, struct pt_iter_at *at, bool make
  * The next entry of the range that is not none and no table: leaf, soft or bad. With it->tables
  * also each table, after what is in it. Returns false when there is none left.
  */
-PT_EXPR(bool, pt_iter_next, (struct pt_iter * it, struct pt_iter_at *at),
+PT_EXPR(bool, pt_iter_next, (struct pt_iter * it, struct pt_at *at),
 	pt_iter_advance(it, at, false, 0) > 0)
 
 /*
@@ -148,7 +148,7 @@ PT_EXPR(bool, pt_iter_next, (struct pt_iter * it, struct pt_iter_at *at),
  *
  * Returns 1, 0 when there is none left, or -ENOMEM (the position is unchanged).
  */
-PT_EXPR(int, pt_iter_next_alloc, (struct pt_iter * it, unsigned level, struct pt_iter_at *at),
+PT_EXPR(int, pt_iter_next_alloc, (struct pt_iter * it, unsigned level, struct pt_at *at),
 	pt_iter_advance(it, at, true, level))
 
 #endif

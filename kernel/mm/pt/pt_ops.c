@@ -27,7 +27,7 @@ PT_EXPR(unsigned, pt_root_leaf_levels, (const struct pt_root *root),
 
 PT_API ptp_t pt_find(const struct pt_root *root, va_t va, ptv_t *v)
 {
-	struct pt_spot s = pt_descend(root, va, 0, false);
+	struct pt_at s = pt_descend(root, va, 0, false);
 
 	*v = s.v;
 	return s.p;
@@ -52,7 +52,7 @@ PT_INLINE struct pt_span pt_span_of(ptv_t v, va_t va, pt_attr_t rights)
 PT_API struct pt_span pt_translate(const struct pt_root *root, va_t va)
 {
 	struct pt_span span = { .va = va, .last = va, .kind = PT_NONE };
-	struct pt_spot s;
+	struct pt_at s;
 
 	if (!pt_root_covers(root, va, va))
 		return span;
@@ -69,13 +69,13 @@ PT_API int pt_cut(const struct pt_root *root, va_t va)
 {
 	int err = 0;
 
-	while (!err || err == -EAGAIN) {
-		struct pt_spot s = pt_descend(root, va, 0, true);
+	while (!err) {
+		struct pt_at s = pt_descend(root, va, 0, true);
 
 		if (ptv_is_table(s.v))
 			err = PT_HOST_EXCLUSIVE(root, s.p);
 		else if (ptv_is_item(s.v) && (va & pt_mask(s.v.level)))
-			err = pt_split(root, s.p);
+			err = pt_split(root, s.p, s.v);
 		else
 			break;
 	}
@@ -87,26 +87,14 @@ PT_API int pt_cut(const struct pt_root *root, va_t va)
  * changes. The cut at its start comes by itself, first; so only an end that may lie in another leaf
  * than the start needs this.
  */
-PT_INLINE int pt_change(struct pt_walk *w, int (*below)(struct pt_walk *, pt_t))
+PT_SLOW int pt_change(struct pt_op *op, int (*below)(struct pt_walk *, pt_t))
 {
+	struct pt_walk *w = &op->walk;
 	int err = 0;
 
 	if ((w->va ^ w->last) >> pt_shift(1) && w->last != w->root->last)
 		err = pt_cut(w->root, w->last + 1);
 	return err ? err : below(w, w->root->top);
-}
-
-/* Take empty tables out, from `table` upwards, which is on the way to va. */
-PT_SLOW void pt_climb(const struct pt_root *root, va_t va, pt_t table, struct pt_batch *batch)
-{
-	while (pt_is_empty(table) && table.level < root->top.level &&
-	       table.level < root->keep_level) {
-		struct pt_spot above = pt_descend(root, va, table.level + 1, false);
-
-		ptp_change(above.p, ptv_make_none(above.p.level));
-		pt_release(root->owner, table, batch);
-		table = above.table;
-	}
 }
 
 PT_INLINE int pt_unmap_entry(struct pt_walk *w, struct pt_at *at)
@@ -126,14 +114,6 @@ static const struct pt_client pt_unmap_client = { .entry = pt_unmap_entry,
 						  .pure = true };
 PT_WALKER(pt_unmap_walk, struct pt_op, pt_unmap_client)
 
-PT_SLOW int pt_unmap_range(const struct pt_root *root, va_t start, va_t end, struct pt_drop *drop,
-			   struct pt_batch *batch)
-{
-	struct pt_op op = { { root, start, end - 1, batch }, .drop = drop };
-
-	return pt_change(&op.walk, pt_unmap_walk_below);
-}
-
 PT_API int pt_unmap(const struct pt_root *root, va_t start, va_t end, struct pt_drop *drop,
 		    struct pt_batch *batch)
 {
@@ -144,10 +124,9 @@ PT_API int pt_unmap(const struct pt_root *root, va_t start, va_t end, struct pt_
 	if (err)
 		return err;
 	table = pt_bottom(root, start, end - 1);
-	if (table.level > 0 || pt_unmap_walk_bottom(op, table))
-		return pt_unmap_range(root, start, end, drop, batch);
-	if (pt_is_empty(table))
-		pt_climb(root, start, table, batch);
+	if (table.level > 0 || pt_unmap_walk_bottom(op, table) || pt_is_empty(table))
+		/* this also takes out empty tables */
+		return pt_change(&(struct pt_op){ op.walk, .drop = drop }, pt_unmap_walk_below);
 	return 0;
 }
 
@@ -166,19 +145,11 @@ static const struct pt_client pt_protect_client = {
 };
 PT_WALKER(pt_protect_walk, struct pt_op, pt_protect_client)
 
-PT_SLOW int pt_protect_range(const struct pt_root *root, va_t start, va_t end,
-			     struct pt_change change)
-{
-	struct pt_op op = { { root, start, end - 1, NULL }, .change = change };
-
-	return pt_change(&op.walk, pt_protect_walk_below);
-}
-
 PT_API int pt_protect(const struct pt_root *root, va_t start, va_t end, pt_attr_t clear,
 		      pt_attr_t set)
 {
-	const struct pt_change change = pt_change_make(clear, set);
-	const struct pt_op op = { { root, start, end - 1, NULL }, .change = change };
+	const struct pt_op op = { { root, start, end - 1, NULL },
+				  .change = pt_change_make(clear, set) };
 	int err = set & ~PT_ATTR_KNOWN ? -EINVAL : pt_root_check(root, start, end);
 	pt_t table;
 
@@ -186,7 +157,8 @@ PT_API int pt_protect(const struct pt_root *root, va_t start, va_t end, pt_attr_
 		return err;
 	table = pt_bottom(root, start, end - 1);
 	if (table.level > 0 || pt_protect_walk_bottom(op, table))
-		return pt_protect_range(root, start, end, change);
+		return pt_change(&(struct pt_op){ op.walk, .change = op.change },
+				 pt_protect_walk_below);
 	return 0;
 }
 
@@ -239,48 +211,45 @@ static const struct pt_client pt_fill_client = { .entry = pt_fill_entry,
 PT_WALKER(pt_prepare_walk, struct pt_op, pt_prepare_client)
 PT_WALKER(pt_fill_walk, struct pt_op, pt_fill_client)
 
-PT_EXPR(struct pt_op, pt_map_op,
-	(const struct pt_root *root, va_t va, pa_t pa, uint64_t bytes, pt_attr_t attr,
-	 struct pt_batch *batch),
-	(struct pt_op){ { root, va, va + bytes - 1, batch }, .attr = attr, .delta = pa.value - va })
-
 /*
- * What a failed map has made is taken back: nothing is mapped before the address where it failed,
- * and on the way there may be tables without an entry.
+ * When there is no room, what has been made is taken back: nothing is mapped before the address
+ * where that turned out, but tables have been made, and on the way to nothing also there.
  */
-PT_SLOW int pt_map_range(const struct pt_root *root, va_t va, pa_t pa, uint64_t bytes,
-			 pt_attr_t attr, struct pt_batch *batch)
+PT_SLOW int pt_map_range(struct pt_op *op)
 {
-	struct pt_op op = pt_map_op(root, va, pa, bytes, attr, batch), undo = op;
+	struct pt_op room = *op;
+	bool nothing;
 	int err;
 
-	op.levels = pt_root_leaf_levels(root);
-	err = pt_prepare_walk(&op);
-	undo.walk.last = op.walk.va - 1;
-	if (err && op.walk.va > va)
-		pt_unmap_walk(&undo);
-	if (err)
-		pt_climb(root, op.walk.va, pt_descend(root, op.walk.va, 0, true).table, batch);
-	op.walk.va = va;
-	return err ? err : pt_fill_walk(&op);
+	room.levels = pt_root_leaf_levels(op->walk.root);
+	err = pt_prepare_walk(&room);
+	if (!err)
+		return pt_fill_walk(op);
+	nothing = ptv_none(pt_descend(op->walk.root, room.walk.va, 0, true).v);
+	op->walk.last = room.walk.va - !nothing;
+	if (op->walk.last + 1 != op->walk.va)
+		pt_unmap_walk(op);
+	return err;
 }
 
 PT_API int pt_map(const struct pt_root *root, va_t va, pa_t pa, uint64_t bytes, pt_attr_t attr,
 		  struct pt_batch *batch)
 {
-	const struct pt_op op = pt_map_op(root, va, pa, bytes, attr, batch);
+	const struct pt_op op = { { root, va, va + bytes - 1, batch },
+				  .attr = attr,
+				  .delta = pa.value - va };
 	const uint64_t pa_last = pa.value + bytes - 1;
 	pt_t table;
 
 	if (((attr & ~PT_ATTR_KNOWN) | ((va | pa.value | bytes) & pt_mask(0))) ||
 	    pa_last < pa.value || pa_last > pt_pa_limit() - 1)
 		return -EINVAL;
-	if (!pt_root_covers(root, va, va + bytes - 1))
+	if (!pt_root_covers(root, va, op.walk.last))
 		return bytes ? -ERANGE : -EINVAL;
-	table = pt_bottom(root, va, va + bytes - 1);
+	table = pt_bottom(root, va, op.walk.last);
 	if (table.level > 0 ||
 	    !ptp_all_none(pt_entry(table, pt_index(va, 0)), bytes >> pt_shift(0)))
-		return pt_map_range(root, va, pa, bytes, attr, batch);
+		return pt_map_range(&(struct pt_op){ op.walk, .attr = attr, .delta = op.delta });
 	return pt_fill_walk_bottom(op, table);
 }
 
@@ -288,7 +257,7 @@ PT_API int pt_map(const struct pt_root *root, va_t va, pa_t pa, uint64_t bytes, 
 
 PT_API int pt_reserve(const struct pt_root *root, va_t start, va_t end, unsigned level)
 {
-	struct pt_iter_at at;
+	struct pt_at at;
 	struct pt_iter it;
 	int err = pt_iter_init(&it, root, start, end);
 
@@ -327,7 +296,7 @@ static ptv_t pt_merge_value(ptv_t above)
 
 /* Put a leaf in the place of the table under `at`, if it says the same and nobody shares the table.
  * */
-static bool pt_merge_table(const struct pt_root *root, const struct pt_iter_at *at,
+static bool pt_merge_table(const struct pt_root *root, const struct pt_at *at,
 			   struct pt_batch *batch)
 {
 	pt_t table = ptv_to_table(at->v);
@@ -346,7 +315,7 @@ static bool pt_merge_table(const struct pt_root *root, const struct pt_iter_at *
 
 PT_API int pt_merge(const struct pt_root *root, va_t start, va_t end, struct pt_batch *batch)
 {
-	struct pt_iter_at at;
+	struct pt_at at;
 	struct pt_iter it;
 	int err = pt_iter_init(&it, root, start, end), merged_count = 0;
 
@@ -363,7 +332,7 @@ PT_API int pt_merge(const struct pt_root *root, va_t start, va_t end, struct pt_
 
 PT_API int pt_count(const struct pt_root *root, va_t start, va_t end, struct pt_count *out)
 {
-	struct pt_iter_at at;
+	struct pt_at at;
 	struct pt_iter it;
 	int err = pt_iter_init(&it, root, start, end);
 
@@ -384,7 +353,7 @@ PT_EXPR(bool, pt_span_continues, (const struct pt_span *a, const struct pt_span 
 PT_API int pt_dump(const struct pt_root *root, va_t start, va_t end, pt_dump_fn *fn, void *arg)
 {
 	struct pt_span span = { .kind = PT_NONE };
-	struct pt_iter_at at;
+	struct pt_at at;
 	struct pt_iter it;
 	int err = pt_iter_init(&it, root, start, end);
 
@@ -411,6 +380,7 @@ PT_API int pt_root_init(struct pt_root *root, struct pt_owner *owner, unsigned t
 			va_t first, va_t last)
 {
 	PT_ASSERT(top_level + 1 > PT_TOP_MIN && top_level < PT_LEVEL_COUNT);
+	PT_ASSERT(!((first ^ last) >> pt_shift(top_level + 1))); /* no two of the same index */
 	*root = (struct pt_root){ .first = first,
 				  .last = last,
 				  .owner = owner,

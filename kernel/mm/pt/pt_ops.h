@@ -24,7 +24,8 @@ struct pt_drop {
 };
 
 /*
- * Make a root with a new, empty top table at `top_level` for the addresses [first, last].
+ * Make a root with a new, empty top table at `top_level` for the addresses [first, last], which
+ * must lie inside one piece of what that many levels tell apart (x86: one half).
  *
  * Other members of *root get defaults: leaves wherever the format allows, empty tables
  * reclaimed, tables granting all rights but PT_U. Returns 0 or -ENOMEM.

@@ -48,12 +48,14 @@ struct pt_iter {
 	pt_attr_t rights[PT_LEVEL_MAX]; /* that the tables above leave to the entries of path[i] */
 };
 
-/* The entry that an iterator has come to. */
-struct pt_iter_at {
-	va_t va; /* first address of the range in the entry */
+/* An entry, and where it is: under a walker or an iterator, or where a walk down has ended. */
+struct pt_at {
+	va_t va; /* first address of the range in the entry; pt_descend: what was asked for */
 	ptp_t p;
-	ptv_t v;
-	pt_attr_t rights; /* left by all tables above it */
+	ptv_t v;          /* as read; not kept up to date */
+	pt_t table;       /* pt_descend: the one that p is in */
+	pt_attr_t rights; /* pt_descend, iterator: left by all tables above it */
+	int delta;        /* walker: live entries more in this table since the visit began */
 };
 
 #endif

@@ -13,7 +13,6 @@
 #include <stdint.h>
 
 #ifndef ENOMEM
-#define EAGAIN 11
 #define ENOMEM 12
 #define EEXIST 17
 #define EINVAL 22
@@ -21,8 +20,9 @@
 #endif
 
 #define PT_INLINE static inline __attribute__((always_inline, unused))
-/* For what is not to make the function that calls it slower. */
+/* For what is not to make the function that calls it slower; and for what is rare, too. */
 #define PT_SLOW static __attribute__((noinline, unused))
+#define PT_COLD static __attribute__((noinline, unused, cold))
 /* A function that is one expression. */
 #define PT_EXPR(type, name, parameters, ...) \
 	PT_INLINE type name parameters       \

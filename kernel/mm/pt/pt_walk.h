@@ -1,9 +1,9 @@
 /*
  * The engine: one loop over the entries of a range, at every level, for every client.
  *
- * A client is a constant struct of inline functions; PT_WALKER makes one function a level of it, in
- * which the level is a constant and the client's functions are inlined. Map, unmap, protect, copy,
- * share, count, dump and free are clients.
+ * A client is a constant struct of inline functions; PT_WALKER makes one function of it, with the
+ * client's functions inlined: once for level 0, which is a constant there, and once for the others.
+ * Map, unmap, protect, copy, share and free are clients.
  *
  * What the engine does so that no client can forget it: it never walks a bad entry (a client that
  * changes things finds it reported and cleared, one that looks sees it as an entry); splits huge
@@ -23,14 +23,6 @@ struct pt_walk {
 	const struct pt_root *root;
 	va_t va, last;          /* still to do, both inclusive; on error, va was not done */
 	struct pt_batch *batch; /* for tables that become unreachable */
-};
-
-/* One entry under the walker, and what its table will be booked with. */
-struct pt_at {
-	va_t va; /* first address of the range in this entry */
-	ptp_t p;
-	ptv_t v;   /* as read; not kept up to date */
-	int delta; /* live entries more in this table since the visit began */
 };
 
 /* What a client function may answer, besides a negative errno. */
@@ -93,7 +85,7 @@ PT_INLINE int pt_leave_prune(struct pt_walk *w, struct pt_at *at)
  */
 PT_INLINE pt_t pt_bottom(const struct pt_root *root, va_t va, va_t last)
 {
-	struct pt_spot s = { .table = root->top };
+	struct pt_at s = { .table = root->top };
 
 	if ((va ^ last) >> pt_shift(1) || last - va == pt_mask(1))
 		return s.table;
@@ -134,8 +126,8 @@ PT_INLINE int pt_visit_entry(struct pt_walk *w, struct pt_at *at, const struct p
 		return PT_AGAIN;
 	}
 	if (level > 0 && c->change && !c->whole && !ptv_none(at->v) && !pt_covers(w, at)) {
-		r = pt_split(w->root, at->p);
-		return r && r != -EAGAIN ? r : PT_AGAIN;
+		r = pt_split(w->root, at->p, at->v);
+		return r ? r : PT_AGAIN;
 	}
 	return c->entry(w, at);
 }
@@ -218,11 +210,7 @@ PT_INLINE int pt_visit(struct pt_walk *w, pt_t table, const unsigned level,
 				*(T *)w = copy;                                               \
 			return r;                                                             \
 		}                                                                             \
-		PT_UNROLL                                                                     \
-		for (unsigned level = 1; level < PT_LEVEL_COUNT; level++)                     \
-			if (table.level == level)                                             \
-				return pt_visit(w, table, level, &(client), name##_below);    \
-		return -ERANGE;                                                               \
+		return pt_visit(w, table, table.level, &(client), name##_below);              \
 	}                                                                                     \
 	PT_EXPR(int, name##_from, (T * state, pt_t table), name##_below(&state->walk, table)) \
 	PT_EXPR(int, name##_bottom, (T state, pt_t table),                                    \

@@ -74,7 +74,7 @@ CLAIM(bad_entries_are_shown_not_walked)
 {
 	for (unsigned level = 0; level <= suite.top; level++) {
 		struct suite_damage d = suite_damage(level);
-		struct pt_iter_at at;
+		struct pt_at at;
 		struct pt_count count;
 		struct pt_iter it;
 		ptv_t v;
@@ -157,7 +157,7 @@ CLAIM(making_tables_replaces_bad_entries)
 	for (unsigned level = 1; level <= suite.top; level++)
 		for (unsigned way = 0; way < 2; way++) {
 			struct suite_damage d = suite_damage(level);
-			struct pt_iter_at at;
+			struct pt_at at;
 			struct pt_iter it;
 
 			if (way) {

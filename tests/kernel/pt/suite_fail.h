@@ -192,7 +192,7 @@ CLAIM(reserve_may_fail_at_every_allocation)
 CLAIM(iterator_may_fail_at_every_allocation)
 {
 	for (unsigned skip = 0; skip < suite.top; skip++) {
-		struct pt_iter_at at;
+		struct pt_at at;
 		struct pt_iter it;
 
 		EXPECT_EQ(pt_iter_init(&it, &suite.root, pt_size(0), 2 * pt_size(0)), 0);

@@ -11,7 +11,7 @@
 static struct pt_count suite_iterate(va_t start, va_t end, struct model *m)
 {
 	struct pt_count count = { .entry = { { 0 } } };
-	struct pt_iter_at at;
+	struct pt_at at;
 	struct pt_iter it;
 	va_t next = start;
 
@@ -72,7 +72,7 @@ CLAIM(iterator_begins_and_ends_inside_huge_leaves)
 {
 	unsigned level = suite_leaf_max();
 	uint64_t size, page = pt_size(0);
-	struct pt_iter_at at;
+	struct pt_at at;
 	struct pt_iter it;
 
 	while (level && 3 * pt_size(level) - 1 > suite.root.last)
@@ -97,7 +97,7 @@ CLAIM(iterator_makes_missing_tables)
 	for (unsigned level = 0; level <= suite.top; level++) {
 		uint64_t size = pt_size(level), count = PT_ENTRY_COUNT < 8 ? 2 : PT_ENTRY_COUNT + 3;
 		va_t start = level < suite.top ? pt_size(level + 1) - size : 0, next = start;
-		struct pt_iter_at at;
+		struct pt_at at;
 		struct pt_iter it;
 
 		if (start + count * size - 1 > suite.root.last)
@@ -124,7 +124,7 @@ CLAIM(iterator_makes_missing_tables)
 CLAIM(iterator_passes_huge_leaves)
 {
 	uint64_t size = pt_size(1), page = pt_size(0);
-	struct pt_iter_at at;
+	struct pt_at at;
 	struct pt_iter it;
 
 	if (!suite_leaf_max() || 2 * size - 1 > suite.root.last)

@@ -73,7 +73,7 @@ CLAIM(dirty_is_counted_per_entry)
 static void suite_put_soft(va_t va, unsigned level, uint64_t data)
 {
 	struct pt_iter it;
-	struct pt_iter_at at;
+	struct pt_at at;
 
 	EXPECT_EQ(pt_iter_init(&it, &suite.root, va, va + pt_size(level)), 0);
 	EXPECT_EQ(pt_iter_next_alloc(&it, level, &at), 1);

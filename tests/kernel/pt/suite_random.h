@@ -115,7 +115,7 @@ static void suite_step_soft(struct model *m)
 	unsigned level = suite_random(suite_leaf_max() + 1);
 	uint64_t pages = suite_pages(level), first = suite_random_page() & ~(pages - 1);
 	uint64_t data = suite_random(1 << 20);
-	struct pt_iter_at at;
+	struct pt_at at;
 	struct pt_iter it;
 
 	if (first + pages > suite_total_pages() || model_overlaps(m, first, first + pages - 1))
