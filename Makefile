@@ -33,6 +33,7 @@ make report       $(BUILD)/report.html: results, measurements, pictures, an expl
 make report-test  use it in headless Chromium, as a person would
 make defects      plant each seeded defect in a copy of the tree, and see a test turn red
 make fuzz         libFuzzer on whatever reads outside input: FUZZ_SECONDS=60 a target, FUZZ=glob
+make libpt        install the page-table library for other programs, and libpt-test tries that
 make docs         docs/api.md from the library's headers; make check says if it is due
 make clean        remove $(BUILD)
 
@@ -41,6 +42,7 @@ for run, debug:   LA57=auto|on|off SMP=n MEM=512M FIRMWARE=bios|uefi CPU=max ACC
                   CMDLINE="kernel options" QEMUFLAGS="more QEMU arguments"
 for test:         TEST=glob (tests by suite.name) SEED=n SCHED_SEED=n
 for bench:        BENCH=globs MEM=2048M
+for libpt:        PREFIX=folder DESTDIR=folder
 for all:          CROSS_COMPILE=prefix CC=gcc|clang BUILD=folder VERBOSE=1 PTOLEMY_TEST=0
                   SETUP=no (do not install what is missing)
 kernel options:   la57=auto|on|off test=glob seed=n run="command; command" fork=eager|shared exit
@@ -57,6 +59,7 @@ ifeq ($(origin CC),default)
 CC := $(CROSS_COMPILE)gcc
 endif
 LD := $(CROSS_COMPILE)ld
+AR := $(CROSS_COMPILE)ar
 NM := $(CROSS_COMPILE)nm
 OBJCOPY := $(CROSS_COMPILE)objcopy
 OBJDUMP := $(CROSS_COMPILE)objdump
@@ -78,9 +81,10 @@ GOALS := $(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))
 PICTURE := picture report report-test
 BOOTED := run debug test monitor-test debugger-test bench bench-linux defects $(PICTURE)
 NEEDS := $(if $(filter-out help clean,$(GOALS)),build) \
-	$(if $(filter image $(BOOTED),$(GOALS)),image) $(if $(filter $(BOOTED),$(GOALS)),run) \
+	$(if $(filter image $(BOOTED),$(GOALS)),image) $(if $(filter $(BOOTED) libpt-test,$(GOALS)),run) \
 	$(if $(filter test,$(GOALS))$(filter uefi,$(FIRMWARE)),uefi) \
 	$(if $(filter test host-test check defects fuzz,$(GOALS)),test) \
+	$(if $(filter test libpt-test,$(GOALS)),library) \
 	$(if $(filter bench-linux,$(GOALS)),peer) \
 	$(if $(filter $(PICTURE),$(GOALS)),picture) $(if $(filter report report-test,$(GOALS)),report) \
 	$(if $(filter report-test,$(GOALS)),browser) \
@@ -317,5 +321,5 @@ help:
 clean:
 	rm -rf $(BUILD)
 
--include tests/host/host.mk kernel/mm/pt/libpt.mk tests/fuzz/fuzz.mk tests/defects/defects.mk
+-include tests/host/host.mk libpt/libpt.mk tests/fuzz/fuzz.mk tests/defects/defects.mk
 -include $(OBJECTS:.o=.d) $(BUILD)/linker.ld.d

@@ -28,6 +28,7 @@ test /usr/include/stdio.h libc6-dev
 test spin spin
 test clang clang
 test $(clang_fuzzer) libclang-rt-$(clang_version)-dev
+library pkg-config pkgconf
 peer gcc gcc
 peer /usr/include/stdio.h libc6-dev
 peer dpkg dpkg
