@@ -34,6 +34,9 @@ make report-test  use it in headless Chromium, as a person would
 make defects      plant each seeded defect in a copy of the tree, and see a test turn red
 make fuzz         libFuzzer on whatever reads outside input: FUZZ_SECONDS=60 a target, FUZZ=glob
 make libpt        install the page-table library for other programs, and libpt-test tries that
+make mutants      how many small changes of the mm do the host's tests notice: MUTANTS=300 SEED=n
+make coverage     which lines and branches of the mm do they come to
+make soak         everything on 4 CPUs with random seeds, and fuzzing: MINUTES=60
 make docs         docs/api.md from the library's headers; make check says if it is due
 make clean        remove $(BUILD)
 
@@ -79,11 +82,11 @@ endif
 # What the goals need beyond git and make, found or installed before anything else is done.
 GOALS := $(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))
 PICTURE := picture report report-test
-BOOTED := run debug test monitor-test debugger-test bench bench-linux defects $(PICTURE)
+BOOTED := run debug test monitor-test debugger-test bench bench-linux defects soak $(PICTURE)
 NEEDS := $(if $(filter-out help clean,$(GOALS)),build) \
 	$(if $(filter image $(BOOTED),$(GOALS)),image) $(if $(filter $(BOOTED) libpt-test,$(GOALS)),run) \
 	$(if $(filter test,$(GOALS))$(filter uefi,$(FIRMWARE)),uefi) \
-	$(if $(filter test host-test check defects fuzz,$(GOALS)),test) \
+	$(if $(filter test host-test check defects fuzz soak mutants coverage,$(GOALS)),test) \
 	$(if $(filter test libpt-test,$(GOALS)),library) \
 	$(if $(filter bench-linux,$(GOALS)),peer) \
 	$(if $(filter $(PICTURE),$(GOALS)),picture) $(if $(filter report report-test,$(GOALS)),report) \
@@ -321,5 +324,6 @@ help:
 clean:
 	rm -rf $(BUILD)
 
--include tests/host/host.mk libpt/libpt.mk tests/fuzz/fuzz.mk tests/defects/defects.mk
+-include tests/host/host.mk libpt/libpt.mk tests/fuzz/fuzz.mk tests/defects/defects.mk \
+	tests/mutants/mutants.mk tests/coverage/coverage.mk tests/soak/soak.mk
 -include $(OBJECTS:.o=.d) $(BUILD)/linker.ld.d
