@@ -37,6 +37,7 @@ make libpt        install the page-table library for other programs, and libpt-t
 make mutants      how many small changes of the mm do the host's tests notice: MUTANTS=300 SEED=n
 make coverage     which lines and branches of the mm do they come to
 make soak         everything on 4 CPUs with random seeds, and fuzzing: MINUTES=60
+make test-bochs   the tests that need no device, in another emulator: BOCHS=globs
 make docs         docs/api.md from the library's headers; make check says if it is due
 make clean        remove $(BUILD)
 
@@ -91,7 +92,7 @@ NEEDS := $(if $(filter-out help clean,$(GOALS)),build) \
 	$(if $(filter bench-linux,$(GOALS)),peer) \
 	$(if $(filter $(PICTURE),$(GOALS)),picture) $(if $(filter report report-test,$(GOALS)),report) \
 	$(if $(filter report-test,$(GOALS)),browser) \
-	$(if $(filter debug test debugger-test,$(GOALS)),debug)
+	$(if $(filter test-bochs,$(GOALS)),image bochs) $(if $(filter debug test debugger-test,$(GOALS)),debug)
 ifneq ($(strip $(NEEDS)),)
 set_up := CC='$(CC)' LD='$(LD)' SETUP='$(SETUP)' tools/setup.sh
 ifneq ($(shell $(set_up) $(NEEDS) >&2 || echo failed),)
@@ -325,5 +326,6 @@ clean:
 	rm -rf $(BUILD)
 
 -include tests/host/host.mk libpt/libpt.mk tests/fuzz/fuzz.mk tests/defects/defects.mk \
-	tests/mutants/mutants.mk tests/coverage/coverage.mk tests/soak/soak.mk
+	tests/mutants/mutants.mk tests/coverage/coverage.mk tests/soak/soak.mk \
+	tests/bochs/bochs.mk
 -include $(OBJECTS:.o=.d) $(BUILD)/linker.ld.d

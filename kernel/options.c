@@ -63,7 +63,7 @@ static const char *set_deadline(struct options *out, const char *value)
 {
 	uint64_t seconds;
 
-	if (!value || !parse_number(value, &seconds) || !seconds || seconds > DEADLINE_MAX)
+	if (!value || !parse_number(value, &seconds) || seconds > DEADLINE_MAX)
 		return "must be a number of seconds";
 	out->deadline = seconds;
 	return NULL;

@@ -21,7 +21,7 @@ struct options {
 	enum option_fork fork;
 	bool exit;
 	uint64_t seed;     /* of test_random */
-	uint64_t deadline; /* seconds that a test may take */
+	uint64_t deadline; /* seconds that a test may take; 0: as long as it likes */
 	char test[256];    /* globs; "*" all, "none" none */
 	bool test_given;   /* or is it the default? */
 	unsigned broken;   /* enum broken, lib/broken.h: test builds only */

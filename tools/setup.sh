@@ -26,6 +26,10 @@ test prove perl
 test gcc gcc
 test /usr/include/stdio.h libc6-dev
 test spin spin
+bochs bochs bochs
+bochs /usr/share/bochs/BIOS-bochs-latest bochsbios
+bochs /usr/share/seabios/vgabios-stdvga.bin seabios
+bochs /usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so bochs-term
 test clang clang
 test $(clang_fuzzer) libclang-rt-$(clang_version)-dev
 library pkg-config pkgconf

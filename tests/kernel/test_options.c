@@ -106,7 +106,7 @@ TEST(options, wrong_words)
 		"LA57=on",
 		"seed=18446744073709551616",
 		"deadline",
-		"deadline=0",
+		"deadline=-1",
 		"deadline=1000001",
 		"deadline=1s",
 		"broken",
