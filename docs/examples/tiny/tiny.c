@@ -1,6 +1,6 @@
 /*
  * Started by PVH (entry.S), this kernel builds its own tables with libpt, runs on them, resolves
- * its page faults with it, and says on the serial line, as TAP, what worked.
+ * its page faults with it, and says on the serial line, as KTAP, what worked.
  */
 #include "tiny.h"
 
@@ -226,7 +226,7 @@ static void check_heap(void)
 void kernel_main(void)
 {
 	next_page = (uintptr_t)image_end + 2 * PAGE;
-	print("TAP version 13\n1..9\n");
+	print("KTAP version 1\n1..9\n");
 	describe_cpu();
 	check(!build(), "the tables are built");
 	take_faults();
