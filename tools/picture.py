@@ -29,7 +29,7 @@ SCENE = [
      ["fork/parent", "fork/child"]),
     ("touch child 0x400000 write 5; ptdump parent json; ptdump child json",
      ["write/parent", "write/child"]),
-    ("dma use parent; dma copy 0x600000 0x601000; ptdump parent json; mirrors json",
+    ("dma use parent; dma copy 0x600000 0x601000; ptdump parent json; mirror json",
      ["mirror/parent", "mirror/device"]),
     ("ptdump kernel json", ["kernel/kernel"]),
 ]

@@ -157,7 +157,7 @@ static void print_mirror(struct mirror *m)
 	       s->flush_count);
 }
 
-SHELL_COMMAND(mirrors, "devices", "mirrors [json]",
+SHELL_COMMAND(mirror, "devices", "mirror [json]",
 	      "the tables that follow a space, and what they have done; or every table of them")
 {
 	struct mirror *m;
