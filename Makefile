@@ -37,6 +37,7 @@ make libpt        install the page-table library for other programs, and libpt-t
 make mutants      how many small changes of the mm do the host's tests notice: MUTANTS=300 SEED=n
 make coverage     which lines and branches of the mm do they come to
 make soak         everything on 4 CPUs with random seeds, and fuzzing: MINUTES=60
+make outside-test  QEMU's own walk of our tables against what the kernel says of them
 make test-bochs   the tests that need no device, in another emulator: BOCHS=globs
 make docs         docs/api.md from the library's headers; make check says if it is due
 make clean        remove $(BUILD)
@@ -83,7 +84,7 @@ endif
 # What the goals need beyond git and make, found or installed before anything else is done.
 GOALS := $(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))
 PICTURE := picture report report-test
-BOOTED := run debug test monitor-test debugger-test bench bench-linux defects soak $(PICTURE)
+BOOTED := run debug test outside-test monitor-test debugger-test bench bench-linux defects soak $(PICTURE)
 NEEDS := $(if $(filter-out help clean,$(GOALS)),build) \
 	$(if $(filter image $(BOOTED),$(GOALS)),image) $(if $(filter $(BOOTED) libpt-test,$(GOALS)),run) \
 	$(if $(filter test,$(GOALS))$(filter uefi,$(FIRMWARE)),uefi) \
@@ -92,7 +93,8 @@ NEEDS := $(if $(filter-out help clean,$(GOALS)),build) \
 	$(if $(filter bench-linux,$(GOALS)),peer) \
 	$(if $(filter $(PICTURE),$(GOALS)),picture) $(if $(filter report report-test,$(GOALS)),report) \
 	$(if $(filter report-test,$(GOALS)),browser) \
-	$(if $(filter test-bochs,$(GOALS)),image bochs) $(if $(filter debug test debugger-test,$(GOALS)),debug)
+	$(if $(filter test-bochs,$(GOALS)),image bochs) \
+	$(if $(filter debug test debugger-test outside-test,$(GOALS)),debug)
 ifneq ($(strip $(NEEDS)),)
 set_up := CC='$(CC)' LD='$(LD)' SETUP='$(SETUP)' tools/setup.sh
 ifneq ($(shell $(set_up) $(NEEDS) >&2 || echo failed),)
@@ -327,5 +329,5 @@ clean:
 
 -include tests/host/host.mk libpt/libpt.mk tests/fuzz/fuzz.mk tests/defects/defects.mk \
 	tests/mutants/mutants.mk tests/coverage/coverage.mk tests/soak/soak.mk \
-	tests/bochs/bochs.mk
+	tests/bochs/bochs.mk tests/outside/outside.mk
 -include $(OBJECTS:.o=.d) $(BUILD)/linker.ld.d

@@ -197,7 +197,7 @@ static bool map_page(void)
 static void unmap_page(void)
 {
 	struct pt_root root = low_half();
-	FLUSH_BATCH(batch);
+	struct pt_batch batch;
 	int err;
 
 	flush_begin(&batch, NULL);
