@@ -26,9 +26,9 @@
 #include <tests/kernel/workers.h>
 
 #define ROUNDS 5500
-#define BROKEN_ROUNDS 60000 /* at most, until a forgotten step is seen */
-#define SOURCE_PAGES 64     /* at most */
-#define FEW_PAGES 3         /* so that everybody meets everybody */
+#define BROKEN_ROUNDS 200000 /* at most, until a forgotten step is seen: after some thousand */
+#define SOURCE_PAGES 64      /* at most */
+#define FEW_PAGES 3          /* so that everybody meets everybody */
 #define TARGET_PAGES 64
 #define CHURN_PAGES 32
 #define SOURCE RIG_PAGE(0)
