@@ -204,6 +204,7 @@ PT_INLINE struct pt_at pt_descend(const struct pt_root *root, va_t va, unsigned 
 {
 	struct pt_at s = { .va = va, .rights = PT_RIGHTS };
 	pa_t table = root->top.pa;
+	ptp_t first = pt_entry(root->top, 0);
 
 	PT_UNROLL
 	for (unsigned i = 0; i < PT_LEVEL_COUNT; i++) {
@@ -212,13 +213,15 @@ PT_INLINE struct pt_at pt_descend(const struct pt_root *root, va_t va, unsigned 
 		if (level > PT_TOP_MIN && level > root->top.level)
 			continue;
 		s.table = (pt_t){ table, level };
-		s.p = pt_entry(s.table, pt_index(va, level));
+		first.level = level;
+		s.p = ptp_step(first, (int)pt_index(va, level));
 		s.v = ptp_get(s.p);
 		if (level == stop || !ptv_is_table(s.v) || (change && PT_HOST_SHARED(s.v)))
 			break;
 		if (!change)
 			s.rights &= ptv_attr(s.v);
 		table = ptv_pa(s.v);
+		first = pt_entry((pt_t){ table, level }, 0);
 	}
 	return s;
 }

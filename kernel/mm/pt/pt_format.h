@@ -57,7 +57,6 @@ static inline uint64_t pt_pa_limit(void);
 /* Load; store to an entry that the walker does not write (none or unreachable), with release order;
  * exchange; compare-exchange, which leaves what it found in *expected. */
 static inline ptv_t ptp_get(ptp_t p);
-static inline bool ptp_all_none(ptp_t p, unsigned count);
 static inline void ptp_set(ptp_t p, ptv_t v);
 static inline ptv_t ptp_exchange(ptp_t p, ptv_t v);
 static inline bool ptp_compare_exchange(ptp_t p, ptv_t *expected, ptv_t v);

@@ -2,8 +2,8 @@
  * The operations of pt_ops.h as clients of the walker and loops over the iterator. Included by one
  * .c file per format, after it has named the format (pt.h). No state; locking as pt.h says.
  *
- * Map, unmap and protect have a way of their own for one page of a table that is there: a walk
- * down, the client's function for the entry, and that is all.
+ * Map, unmap and protect begin at the lowest table that holds the whole range. If that is made of
+ * entries there, and those are what they mostly are, the client's run is all.
  */
 #include "pt_ops.h"
 #include "pt_iter.h"
@@ -12,11 +12,14 @@
 /* What map, unmap and protect know, each in its own part. */
 struct pt_op {
 	struct pt_walk walk;
-	struct pt_drop *drop;    /* unmap */
-	struct pt_change change; /* protect */
-	pt_attr_t attr;          /* map */
-	uint64_t delta;          /* map: pa - va, the same for the whole range */
-	unsigned levels;         /* map: where leaves are legal */
+	union {
+		struct {
+			uint64_t delta; /* map: pa - va, the same for the whole range */
+			pt_attr_t attr;
+		};
+		struct pt_drop *drop;    /* unmap */
+		struct pt_change change; /* protect */
+	};
 };
 
 /* The levels at which this root may have leaves. */
@@ -83,18 +86,30 @@ PT_API int pt_cut(const struct pt_root *root, va_t va)
 }
 
 /*
- * Change a range that needs more than a look at one table. It is cut at the end before anything
- * changes. The cut at its start comes by itself, first; so only an end that may lie in another leaf
- * than the start needs this.
+ * Make sure that the rest of a range in `table` can be changed before anything changes: cut at its
+ * end. The cut at its start comes by itself, first.
  */
-PT_SLOW int pt_change(struct pt_op *op, int (*below)(struct pt_walk *, pt_t))
-{
-	struct pt_walk *w = &op->walk;
-	int err = 0;
+PT_EXPR(int, pt_cut_end, (const struct pt_walk *w, pt_t table),
+	(w->last + 1) & pt_mask(table.level) ? pt_cut(w->root, w->last + 1) : 0)
 
-	if ((w->va ^ w->last) >> pt_shift(1) && w->last != w->root->last)
-		err = pt_cut(w->root, w->last + 1);
-	return err ? err : below(w, w->root->top);
+/* `table`, which is on the way to va, is empty: it goes, with those above that lead nowhere else.
+ */
+PT_SLOW void pt_climb(const struct pt_root *root, va_t va, pt_t table, struct pt_batch *batch)
+{
+	pt_t keep = root->top, t = root->top;
+	ptv_t v;
+
+	if (table.level >= root->keep_level || table.level == t.level)
+		return;
+	for (; t.level > table.level; t = ptv_to_table(ptp_get(pt_entry(t, pt_index(va, t.level)))))
+		if (t.level >= root->keep_level || pt_meta(t)->live > 1)
+			keep = t;
+	v = ptp_change(pt_entry(keep, pt_index(va, keep.level)), ptv_make_none(keep.level));
+	do {
+		t = ptv_to_table(v);
+		v = ptp_get(pt_entry(t, pt_index(va, t.level)));
+		pt_release(root->owner, t, batch);
+	} while (t.level > table.level);
 }
 
 PT_INLINE int pt_unmap_entry(struct pt_walk *w, struct pt_at *at)
@@ -107,150 +122,191 @@ PT_INLINE int pt_unmap_entry(struct pt_walk *w, struct pt_at *at)
 	return PT_DONE;
 }
 
+/* Leaves of which nobody wants to hear. */
+PT_INLINE unsigned pt_unmap_run(struct pt_walk *w, struct pt_at *at, unsigned count)
+{
+	ptp_t p = at->p;
+	unsigned n = 0;
+
+	if (((struct pt_op *)w)->drop)
+		return 0;
+	for (; n < count && ptv_is_leaf(ptp_get(p)); n++, p = ptp_next(p))
+		ptp_exchange(p, ptv_make_none(p.level));
+	at->delta -= (int)n;
+	return n;
+}
+
 static const struct pt_client pt_unmap_client = { .entry = pt_unmap_entry,
+						  .run = pt_unmap_run,
 						  .leave = pt_leave_prune,
 						  .sparse = true,
-						  .change = true,
-						  .pure = true };
+						  .change = true };
 PT_WALKER(pt_unmap_walk, struct pt_op, pt_unmap_client)
 
 PT_API int pt_unmap(const struct pt_root *root, va_t start, va_t end, struct pt_drop *drop,
 		    struct pt_batch *batch)
 {
-	const struct pt_op op = { { root, start, end - 1, batch }, .drop = drop };
+	struct pt_op op = { { root, start, end - 1, batch }, { .drop = drop } };
 	int err = pt_root_check(root, start, end);
 	pt_t table;
 
 	if (err)
 		return err;
-	table = pt_bottom(root, start, end - 1);
-	if (table.level > 0 || pt_unmap_walk_bottom(op, table) || pt_is_empty(table))
-		/* this also takes out empty tables */
-		return pt_change(&(struct pt_op){ op.walk, .drop = drop }, pt_unmap_walk_below);
-	return 0;
+	table = pt_cover(root, start, end - 1);
+	if (!pt_run(&pt_unmap_client, &op.walk, table)) {
+		err = pt_cut_end(&op.walk, table);
+		if (!err)
+			err = pt_unmap_walk_from(&op, table);
+	}
+	if (!err && pt_is_empty(table))
+		pt_climb(root, start, table, batch);
+	return err;
 }
 
-PT_INLINE int pt_protect_entry(struct pt_walk *w, struct pt_at *at)
+PT_INLINE unsigned pt_protect_run(struct pt_walk *w, struct pt_at *at, unsigned count)
 {
-	ptv_t want = ptv_change(at->v, ((struct pt_op *)w)->change);
+	const struct pt_change change = ((struct pt_op *)w)->change;
+	ptp_t p = at->p;
+	unsigned n = 0;
 
-	if (!ptv_is_leaf(at->v) || ptv_raw(want) == ptv_raw(at->v) ||
-	    ptp_compare_exchange(at->p, &at->v, want))
-		return PT_DONE;
-	return PT_AGAIN; /* the walker was there in between */
+	for (; n < count && ptv_is_leaf(at->v = ptp_get(p)); n++, p = ptp_next(p))
+		while (ptv_raw(ptv_change(at->v, change)) != ptv_raw(at->v) &&
+		       !ptp_compare_exchange(p, &at->v, ptv_change(at->v, change)))
+			; /* the walker was there in between */
+	return n;
 }
 
-static const struct pt_client pt_protect_client = {
-	.entry = pt_protect_entry, .sparse = true, .change = true, .pure = true
-};
+static const struct pt_client pt_protect_client = { .run = pt_protect_run,
+						    .sparse = true,
+						    .change = true };
 PT_WALKER(pt_protect_walk, struct pt_op, pt_protect_client)
 
 PT_API int pt_protect(const struct pt_root *root, va_t start, va_t end, pt_attr_t clear,
 		      pt_attr_t set)
 {
-	const struct pt_op op = { { root, start, end - 1, NULL },
-				  .change = pt_change_make(clear, set) };
+	struct pt_op op = { { root, start, end - 1, NULL },
+			    { .change = pt_change_make(clear, set) } };
 	int err = set & ~PT_ATTR_KNOWN ? -EINVAL : pt_root_check(root, start, end);
 	pt_t table;
 
 	if (err)
 		return err;
-	table = pt_bottom(root, start, end - 1);
-	if (table.level > 0 || pt_protect_walk_bottom(op, table))
-		return pt_change(&(struct pt_op){ op.walk, .change = op.change },
-				 pt_protect_walk_below);
-	return 0;
+	table = pt_cover(root, start, end - 1);
+	if (pt_run(&pt_protect_client, &op.walk, table))
+		return 0;
+	err = pt_cut_end(&op.walk, table);
+	return err ? err : pt_protect_walk_from(&op, table);
 }
 
 /* ---- Map: a pass that makes sure of room, then one that fills it. ---- */
 
-/* Can one leaf stand for the whole entry under the walker? */
+/* Can leaves stand for whole entries from here on? */
 PT_EXPR(bool, pt_map_fits, (const struct pt_op *op, const struct pt_at *at),
-	at->p.level == 0 || ((op->levels >> at->p.level & 1) && pt_covers(&op->walk, at) &&
+	at->p.level == 0 || ((pt_root_leaf_levels(op->walk.root) >> at->p.level & 1) &&
 			     !((at->va + op->delta) & pt_mask(at->p.level))))
+
+/* How many entries from p on are none, `count` at most: two a turn, as most are. */
+PT_INLINE unsigned pt_none_run(ptp_t p, unsigned count)
+{
+	unsigned n = 0;
+
+	while (n + 1 < count && ptv_none(ptp_get(p)) && ptv_none(ptp_get(ptp_next(p))))
+		n += 2, p = ptp_step(p, 2);
+	return n + (n < count && ptv_none(ptp_get(p)));
+}
+
+PT_EXPR(unsigned, pt_prepare_run, (struct pt_walk * w, struct pt_at *at, unsigned count),
+	pt_map_fits((struct pt_op *)w, at) ? pt_none_run(at->p, count) : 0)
 
 PT_INLINE int pt_prepare_entry(struct pt_walk *w, struct pt_at *at)
 {
-	int err;
+	int err = at->p.level > 0 && ptv_none(at->v) ? pt_populate(w->root, at->p) : -EEXIST;
 
-	if (!ptv_none(at->v))
-		return -EEXIST;
-	if (pt_map_fits((struct pt_op *)w, at))
-		return PT_DONE;
-	err = pt_populate(w->root, at->p);
 	return err ? err : PT_AGAIN;
 }
 
 /* A bottom table without an entry needs no visit. */
 PT_EXPR(int, pt_prepare_enter, (struct pt_walk * w, struct pt_at *at),
-	at->p.level == 1 && pt_is_empty(ptv_to_table(at->v)) && !pt_map_fits((struct pt_op *)w, at)
+	at->p.level == 1 && pt_is_empty(ptv_to_table(at->v)) &&
+			!(pt_covers(w, at) && pt_map_fits((struct pt_op *)w, at))
 		? PT_SKIP
 		: PT_DONE)
 
 /* A table that turned out empty makes room for a leaf, if one fits. */
 PT_EXPR(int, pt_prepare_leave, (struct pt_walk * w, struct pt_at *at),
-	pt_map_fits((struct pt_op *)w, at) ? pt_leave_prune(w, at) : PT_DONE)
+	pt_covers(w, at) && pt_map_fits((struct pt_op *)w, at) ? pt_leave_prune(w, at) : PT_DONE)
 
-PT_INLINE int pt_fill_entry(struct pt_walk *w, struct pt_at *at)
+PT_INLINE unsigned pt_fill_run(struct pt_walk *w, struct pt_at *at, unsigned count)
 {
 	const struct pt_op *op = (struct pt_op *)w;
+	ptv_t v = ptv_make_leaf(PA(at->va + op->delta), op->attr, at->p.level);
+	ptp_t p = at->p;
 
-	pt_at_fill(at, ptv_make_leaf(PA(at->va + op->delta), op->attr, at->p.level));
-	return PT_DONE;
+	if (p.level > 0)
+		count = pt_none_run(p, count); /* up to a table */
+	PT_UNROLL
+	for (unsigned n = 0; n < count; n++, p = ptp_next(p), v = ptv_leaf_next(v))
+		ptp_set(p, v);
+	at->delta += (int)count;
+	return count;
 }
 
 static const struct pt_client pt_prepare_client = { .entry = pt_prepare_entry,
+						    .run = pt_prepare_run,
 						    .enter = pt_prepare_enter,
 						    .leave = pt_prepare_leave,
 						    .change = true,
-						    .whole = true,
-						    .pure = true };
-static const struct pt_client pt_fill_client = { .entry = pt_fill_entry,
-						 .blind = true,
-						 .pure = true };
+						    .whole = true };
+static const struct pt_client pt_fill_client = { .run = pt_fill_run };
 PT_WALKER(pt_prepare_walk, struct pt_op, pt_prepare_client)
 PT_WALKER(pt_fill_walk, struct pt_op, pt_fill_client)
 
 /*
- * When there is no room, what has been made is taken back: nothing is mapped before the address
- * where that turned out, but tables have been made, and on the way to nothing also there.
+ * Map where it takes more than a run. With `err`, or if it fails, what has been made is taken back:
+ * nothing is mapped before the address where it failed, and on the way there may be tables without
+ * an entry.
  */
-PT_SLOW int pt_map_range(struct pt_op *op)
+PT_SLOW int pt_map_range(struct pt_op *op, pt_t table, int err)
 {
-	struct pt_op room = *op;
-	bool nothing;
-	int err;
+	const struct pt_root *root = op->walk.root;
+	struct pt_op undo = *op;
 
-	room.levels = pt_root_leaf_levels(op->walk.root);
-	err = pt_prepare_walk(&room);
 	if (!err)
-		return pt_fill_walk(op);
-	nothing = ptv_none(pt_descend(op->walk.root, room.walk.va, 0, true).v);
-	op->walk.last = room.walk.va - !nothing;
-	if (op->walk.last + 1 != op->walk.va)
-		pt_unmap_walk(op);
+		err = pt_prepare_walk_from(op, table);
+	if (!err) {
+		op->walk.va = undo.walk.va;
+		return pt_fill_walk_from(op, table);
+	}
+	undo.walk.last = op->walk.va - 1;
+	undo.drop = NULL;
+	if (op->walk.va > undo.walk.va)
+		pt_unmap_walk(&undo);
+	table = pt_descend(root, op->walk.va, 0, true).table;
+	if (pt_is_empty(table))
+		pt_climb(root, op->walk.va, table, op->walk.batch);
 	return err;
 }
 
 PT_API int pt_map(const struct pt_root *root, va_t va, pa_t pa, uint64_t bytes, pt_attr_t attr,
 		  struct pt_batch *batch)
 {
-	const struct pt_op op = { { root, va, va + bytes - 1, batch },
-				  .attr = attr,
-				  .delta = pa.value - va };
+	struct pt_op op = { { root, va, va + bytes - 1, batch }, { { pa.value - va, attr } } };
 	const uint64_t pa_last = pa.value + bytes - 1;
 	pt_t table;
+	int err = 0;
 
 	if (((attr & ~PT_ATTR_KNOWN) | ((va | pa.value | bytes) & pt_mask(0))) ||
 	    pa_last < pa.value || pa_last > pt_pa_limit() - 1)
 		return -EINVAL;
 	if (!pt_root_covers(root, va, op.walk.last))
 		return bytes ? -ERANGE : -EINVAL;
-	table = pt_bottom(root, va, op.walk.last);
-	if (table.level > 0 ||
-	    !ptp_all_none(pt_entry(table, pt_index(va, 0)), bytes >> pt_shift(0)))
-		return pt_map_range(&(struct pt_op){ op.walk, .attr = attr, .delta = op.delta });
-	return pt_fill_walk_bottom(op, table);
+	table = pt_cover(root, va, op.walk.last);
+	if (table.level > 0)
+		err = pt_cover_make(root, va, op.walk.last, &table);
+	if (err || !pt_run(&pt_prepare_client, &op.walk, table))
+		return pt_map_range(&op, table, err);
+	pt_run(&pt_fill_client, &op.walk, table);
+	return 0;
 }
 
 /* ---- Reserve: the tables, without anything in them. ---- */

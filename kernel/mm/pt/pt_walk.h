@@ -34,8 +34,11 @@ enum pt_answer {
 
 struct pt_client {
 	/* An entry that is no table: none (unless passed over), leaf, soft, bad (unless `change`).
-	 * */
+	 * Optional. */
 	int (*entry)(struct pt_walk *w, struct pt_at *at);
+	/* A loop of its own over what is there mostly: entries from at->p on, `count` of which the
+	 * range covers whole. Returns how many it has dealt with. Optional. */
+	unsigned (*run)(struct pt_walk *w, struct pt_at *at, unsigned count);
 	/* Instead of making a shared table exclusive: PT_SKIP if it is dealt with, PT_DONE to go
 	 * the usual way. Optional, for clients that change things. */
 	int (*shared)(struct pt_walk *w, struct pt_at *at);
@@ -43,10 +46,8 @@ struct pt_client {
 	int (*enter)(struct pt_walk *w, struct pt_at *at);
 	int (*leave)(struct pt_walk *w, struct pt_at *at);
 	bool sparse; /* none entries are passed over, many at a time */
-	bool blind;  /* all entries of level 0 are known to be none: `entry` gets them unread */
 	bool change; /* entries will be changed ... */
 	bool whole;  /* ... but none that the range covers in part: do not split */
-	bool pure;   /* `entry` leaves the state as it is */
 };
 
 /* Does the rest of the walk cover all of the entry at va? */
@@ -79,18 +80,64 @@ PT_INLINE int pt_leave_prune(struct pt_walk *w, struct pt_at *at)
 	return PT_DONE;
 }
 
-/*
- * The short way to the table of level 0 that holds all of a small range. A higher one if there is
- * no such table, it might be in the way of a huge leaf, or something above it is shared.
- */
-PT_INLINE pt_t pt_bottom(const struct pt_root *root, va_t va, va_t last)
+/* The level at which a range lies in one table without covering it whole. */
+PT_INLINE unsigned pt_cover_level(const struct pt_root *root, va_t va, va_t last)
 {
-	struct pt_at s = { .table = root->top };
+	unsigned level = 0;
 
-	if ((va ^ last) >> pt_shift(1) || last - va == pt_mask(1))
-		return s.table;
-	s = pt_descend(root, va, 1, true);
-	return ptv_is_table(s.v) && !PT_HOST_SHARED(s.v) ? ptv_to_table(s.v) : s.table;
+	while (level < root->top.level && (va ^ last) >> pt_shift(level + 1))
+		level++;
+	return level + (level < root->top.level && last - va == pt_mask(level + 1));
+}
+
+/* The table of that level; or the last one on the way there, if there is none, or one below is
+ * shared. */
+PT_SLOW pt_t pt_cover(const struct pt_root *root, va_t va, va_t last)
+{
+	return pt_descend(root, va, pt_cover_level(root, va, last), true).table;
+}
+
+/* From *table on, which pt_cover gave, make those that are missing. 0 or -ENOMEM, then with *table
+ * where it stopped. */
+PT_SLOW int pt_cover_make(const struct pt_root *root, va_t va, va_t last, pt_t *table)
+{
+	const unsigned level = pt_cover_level(root, va, last);
+
+	while (table->level > level) {
+		ptp_t p = pt_entry(*table, pt_index(va, table->level));
+		int err = ptv_none(ptp_get(p)) ? pt_populate(root, p) : 0;
+		ptv_t v = ptp_get(p);
+
+		if (err || !ptv_is_table(v) || PT_HOST_SHARED(v))
+			return err; /* something else is in the way: for the walk to see to */
+		*table = ptv_to_table(v);
+	}
+	return 0;
+}
+
+/*
+ * Have a client's run do all of a walk, which `table` holds; at level 0 that is a constant in it.
+ * Returns false if it has not: the range is not made of whole entries of that table, or some are
+ * not what the run is for.
+ */
+PT_INLINE bool pt_run(const struct pt_client *c, struct pt_walk *w, pt_t table)
+{
+	const unsigned level = table.level, first = pt_index(w->va, level);
+	const unsigned more = (w->last - w->va) >> pt_shift(level);
+	struct pt_at at = { .va = w->va, .p = pt_entry(table, first) };
+	unsigned done;
+
+	if (level == 0) {
+		at.p.level = 0;
+		done = c->run(w, &at, more + 1);
+	} else if ((w->va | (w->last + 1)) & pt_mask(level)) {
+		return false;
+	} else {
+		done = c->run(w, &at, more + 1);
+	}
+	if (at.delta)
+		pt_meta_add(pt_meta(table), at.delta, first, first + more);
+	return done > more;
 }
 
 /* The table under the walker is shared, and things below it are about to change. */
@@ -129,46 +176,38 @@ PT_INLINE int pt_visit_entry(struct pt_walk *w, struct pt_at *at, const struct p
 		r = pt_split(w->root, at->p, at->v);
 		return r ? r : PT_AGAIN;
 	}
-	return c->entry(w, at);
-}
-
-/* Visit the entry for w->va in a table of level 0, and no other. */
-PT_INLINE int pt_visit_one(struct pt_walk *w, pt_t table, const struct pt_client *c)
-{
-	const unsigned index = pt_index(w->va, 0);
-	struct pt_at at = { .va = w->va, .p = pt_entry((pt_t){ table.pa, 0 }, index) };
-	int r;
-
-	at.v = c->blind ? ptv_make_none(0) : ptp_get(at.p);
-	if (c->sparse && ptv_none(at.v))
-		return PT_DONE;
-	r = pt_visit_entry(w, &at, c, NULL);
-	if (at.delta)
-		pt_meta_add(pt_meta(table), at.delta, index, index);
-	return r;
+	return c->entry ? c->entry(w, at) : PT_DONE;
 }
 
 /* Visit the entries of one table from w->va on, up to w->last or the table's end. */
 PT_INLINE int pt_visit(struct pt_walk *w, pt_t table, const unsigned level,
 		       const struct pt_client *c, int (*below)(struct pt_walk *, pt_t))
 {
-	const bool sparse = c->sparse, blind = c->blind && level == 0;
 	const va_t start = w->va, end = start | pt_mask(level + 1);
 	const unsigned first = pt_index(start, level);
 	const unsigned stop = pt_index(end < w->last ? end : w->last, level);
-	struct pt_at at = { .delta = 0 };
-	size_t index = first;
+	/* Behind the last entry that is covered whole. */
+	const unsigned whole = stop + (end <= w->last || !(~w->last & pt_mask(level)));
+	size_t index = first, run;
 	int r = PT_DONE;
+	struct pt_at at;
 
+	at.va = start;
+	at.delta = 0;
 	table.level = level;
 	while (index <= stop) {
 		at.p = pt_entry(table, index);
 		at.va = (start & ~pt_mask(level)) + ((va_t)(index - first) << pt_shift(level));
 		if (level > 0 && index == first)
 			at.va = start;
-		at.v = blind ? ptv_make_none(level) : ptp_get(at.p);
+		if (c->run && index < whole && !(at.va & pt_mask(level)) &&
+		    (run = c->run(w, &at, (unsigned)(whole - index)))) {
+			index += run;
+			continue;
+		}
+		at.v = ptp_get(at.p);
 		/* The most frequent kind is asked for first. */
-		if (sparse && (level > 0 || !ptv_is_leaf(at.v)) && ptv_none(at.v)) {
+		if (c->sparse && (level > 0 || !ptv_is_leaf(at.v)) && ptv_none(at.v)) {
 			index++;
 			if (!(index & PT_GROUP_MASK))
 				index = pt_skip(table, index);
@@ -192,11 +231,10 @@ PT_INLINE int pt_visit(struct pt_walk *w, pt_t table, const unsigned level,
  *
  *   int name(T *state)                    visit walk.va up to walk.last from the root.
  *   int name_from(T *state, pt_t table)   the same from a table on that holds walk.va
- *   int name_bottom(T state, pt_t table)  the same from a table of level 0, inlined
  *
- * All return 0 or the client's error at once, with walk.va where it happened; the first also
- * -ERANGE if the root does not translate the range; the last PT_AGAIN if it has to be repeated.
- * Level 0 works on a copy of the state that the compiler can keep in registers.
+ * Both return 0 or the client's error at once, with walk.va where it happened; the first also
+ * -ERANGE if the root does not translate the range. Level 0 works on a copy of the state that the
+ * compiler can keep in registers.
  */
 #define PT_WALKER(name, T, client)                                                            \
 	static int name##_below(struct pt_walk *w, pt_t table)                                \
@@ -204,19 +242,12 @@ PT_INLINE int pt_visit(struct pt_walk *w, pt_t table, const unsigned level,
 		if (table.level == 0) {                                                       \
 			T copy = *(T *)w;                                                     \
 			int r = pt_visit(&copy.walk, table, 0, &(client), NULL);              \
-			if ((client).pure)                                                    \
-				w->va = copy.walk.va;                                         \
-			else                                                                  \
-				*(T *)w = copy;                                               \
+			*(T *)w = copy;                                                       \
 			return r;                                                             \
 		}                                                                             \
 		return pt_visit(w, table, table.level, &(client), name##_below);              \
 	}                                                                                     \
 	PT_EXPR(int, name##_from, (T * state, pt_t table), name##_below(&state->walk, table)) \
-	PT_EXPR(int, name##_bottom, (T state, pt_t table),                                    \
-		state.walk.last - state.walk.va == pt_mask(0)                                 \
-			? pt_visit_one(&state.walk, table, &(client))                         \
-			: pt_visit(&state.walk, table, 0, &(client), NULL))                   \
 	PT_EXPR(int, name, (T * state),                                                       \
 		pt_root_covers(state->walk.root, state->walk.va, state->walk.last)            \
 			? name##_from(state, state->walk.root->top)                           \

@@ -37,17 +37,6 @@ static inline ptv_t ptp_exchange(ptp_t p, ptv_t v)
 	return v;
 }
 
-static inline bool ptp_all_none(ptp_t p, unsigned count)
-{
-	const uint64_t *slot = p.slot;
-	uint64_t any = *slot;
-
-	PT_UNROLL
-	while (--count > 0)
-		any |= *++slot;
-	return any == 0;
-}
-
 static inline bool ptp_compare_exchange(ptp_t p, ptv_t *expected, ptv_t v)
 {
 	uint64_t found = expected->bits; /* a variable of its own can stay in a register */

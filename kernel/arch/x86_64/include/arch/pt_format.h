@@ -101,9 +101,10 @@ static inline bool ptv_none(ptv_t v)
 	return v.bits == 0;
 }
 
+/* Of the bits that are tested only P is set: so none is left without it, and without it all are. */
 static inline bool ptv_is_table(ptv_t v)
 {
-	return v.level > 0 && (v.bits & PT_CPU.table_test) == X86_P;
+	return v.level > 0 && !((v.bits - X86_P) & PT_CPU.table_test);
 }
 
 /* Is it well-formed as a leaf, present or hidden? */
