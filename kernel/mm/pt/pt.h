@@ -197,12 +197,11 @@ PT_EXPR(ptp_t, pt_walk, (ptv_t v, va_t va), pt_entry(ptv_to_table(v), pt_index(v
 
 /*
  * Walk down to level `stop`, or as far as there are tables; with `change`, at most to the entry
- * that leads to a shared one, and the rights are not kept. Unrolled: one body a level, in which the
- * level is a constant.
+ * that leads to a shared one. Unrolled: one body a level, in which the level is a constant.
  */
 PT_INLINE struct pt_at pt_descend(const struct pt_root *root, va_t va, unsigned stop, bool change)
 {
-	struct pt_at s = { .va = va, .rights = PT_RIGHTS };
+	struct pt_at s = { .va = va };
 	pa_t table = root->top.pa;
 	ptp_t first = pt_entry(root->top, 0);
 
@@ -218,8 +217,6 @@ PT_INLINE struct pt_at pt_descend(const struct pt_root *root, va_t va, unsigned 
 		s.v = ptp_get(s.p);
 		if (level == stop || !ptv_is_table(s.v) || (change && PT_HOST_SHARED(s.v)))
 			break;
-		if (!change)
-			s.rights &= ptv_attr(s.v);
 		table = ptv_pa(s.v);
 		first = pt_entry((pt_t){ table, level }, 0);
 	}

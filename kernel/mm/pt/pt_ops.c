@@ -36,7 +36,7 @@ PT_API ptp_t pt_find(const struct pt_root *root, va_t va, ptv_t *v)
 	return s.p;
 }
 
-PT_INLINE struct pt_span pt_span_of(ptv_t v, va_t va, pt_attr_t rights)
+PT_SLOW struct pt_span pt_span_of(ptv_t v, va_t va, pt_attr_t rights)
 {
 	struct pt_span s = { .va = va & ~pt_mask(v.level),
 			     .last = va | pt_mask(v.level),
@@ -55,12 +55,14 @@ PT_INLINE struct pt_span pt_span_of(ptv_t v, va_t va, pt_attr_t rights)
 PT_API struct pt_span pt_translate(const struct pt_root *root, va_t va)
 {
 	struct pt_span span = { .va = va, .last = va, .kind = PT_NONE };
-	struct pt_at s;
+	pt_attr_t rights = PT_RIGHTS;
+	ptv_t v;
 
 	if (!pt_root_covers(root, va, va))
 		return span;
-	s = pt_descend(root, va, 0, false);
-	span = pt_span_of(s.v, va, s.rights);
+	for (v = ptp_get(pt_top(root, va)); ptv_is_table(v); v = ptp_get(pt_walk(v, va)))
+		rights &= ptv_attr(v);
+	span = pt_span_of(v, va, rights);
 	span.pa.value += va - span.va;
 	span.va = va;
 	return span;

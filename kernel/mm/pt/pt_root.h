@@ -54,7 +54,7 @@ struct pt_at {
 	ptp_t p;
 	ptv_t v;          /* as read; not kept up to date */
 	pt_t table;       /* pt_descend: the one that p is in */
-	pt_attr_t rights; /* pt_descend, iterator: left by all tables above it */
+	pt_attr_t rights; /* iterator: left by all tables above it */
 	int delta;        /* walker: live entries more in this table since the visit began */
 };
 
