@@ -12,5 +12,5 @@ TEST(small, all_sequences_on_3_levels_of_2)
 // The same with fewer different operations, and longer.
 TEST(small, all_plain_sequences_on_3_levels_of_2)
 {
-	enumerate(5, true);
+	enumerate(20, true);
 }
