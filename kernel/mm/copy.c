@@ -189,7 +189,7 @@ static void copy_books(struct copy *c, struct space *dst, struct area *clone, st
 /* A failed copy leaves nothing in the destination. */
 static void copy_undo(struct space *dst, const struct area *area)
 {
-	struct pt_batch batch;
+	FLUSH_BATCH(batch);
 	int err;
 
 	flush_begin(&batch, dst);
@@ -244,7 +244,7 @@ static int copy_range(struct space *dst, struct space *src, struct area *area)
 	struct share_rest rest = { .count = SHARE_REST_MAX + 1 };
 	struct notifier_section section;
 	bool cow = area_is_cow(area);
-	struct pt_batch batch;
+	FLUSH_BATCH(batch);
 	int err = 0;
 
 	if (cow)
@@ -316,7 +316,7 @@ static int fork_shared(struct space *dst, struct space *src)
 	struct share_rest rest = { .count = 0 };
 	struct notifier_section section;
 	struct area *area;
-	struct pt_batch batch;
+	FLUSH_BATCH(batch);
 	int err;
 
 	notifier_start(&src->notifier, &section, root->first, root->last + 1, NOTIFY_COW, true);

@@ -172,7 +172,7 @@ static void fault_let_go(struct fault *f)
 {
 	ptv_t old = f->replaced;
 	va_t start = f->va & ~pt_mask(old.level);
-	struct pt_batch batch;
+	FLUSH_BATCH(batch);
 
 	flush_begin(&batch, f->space);
 	flush_add_range(&batch, start, start | pt_mask(old.level), old.level);

@@ -5,7 +5,7 @@
  * Who is flushed: the CPUs that have the space loaded, by one round of calls; all, for the
  * kernel's own. A CPU enters space->cpus before it can cache anything and leaves it after it has
  * loaded another root, which forgets everything (we use no PCIDs); so one that is away has
- * nothing to catch up with, and needs no generation number to know.
+ * nothing to catch up with, and needs no generation number to know. docs/cpus.md tells the rest.
  *
  *   flusher                            a CPU that comes
  *     entry changes                      cpus |= me
@@ -17,6 +17,7 @@
 #include <lib/broken.h>
 #include <lib/preempt.h>
 #include <lib/printk.h>
+#include <lib/string.h>
 #include <lib/trace.h>
 #include <mm/flush.h>
 #include <mm/grace.h>
@@ -34,8 +35,16 @@ void flush_begin(struct pt_batch *b, struct space *space)
 	b->pending = b->tables = false;
 	b->step = ~0ull;
 	b->space = space;
+	b->pages = NULL;
 	b->frame_count = 0;
 }
+
+#if PTOLEMY_TEST
+void flush_check_ended(struct pt_batch *b)
+{
+	ASSERT(b->magic != FLUSH_MAGIC || !(b->pending || b->tables || b->frame_count || b->pages));
+}
+#endif
 
 void flush_add_range(struct pt_batch *b, va_t start, va_t last, unsigned level)
 {
@@ -106,14 +115,50 @@ static void flush_cpus(struct pt_batch *b)
 	flush_count(b);
 }
 
-static void flush_let_go(struct pt_batch *b, unsigned i)
+static void flush_let_go(struct pt_batch *b, const struct flush_frame *which)
 {
-	struct frame *f = b->frame[i].frame;
+	struct frame *f = which->frame;
 
-	if (b->frame[i].shared_table)
+	if (which->shared_table)
 		share_drop_table(b->space->root.owner, (pt_t){ frame_to_pa(f), f->meta.level });
 	else
-		frame_put_span(f, b->frame[i].order);
+		frame_put_span(f, which->order);
+}
+
+/* What a batch had no room for. */
+struct flush_page {
+	struct flush_page *next;
+	struct flush_frame frame[FLUSH_FRAMES_MAX];
+};
+_Static_assert(sizeof(struct flush_page) <= PAGE_SIZE, "one frame holds it");
+
+static void flush_let_pages_go(struct pt_batch *b)
+{
+	struct flush_page *page;
+
+	while ((page = b->pages) != NULL) {
+		b->pages = page->next;
+		for (unsigned i = 0; i < FLUSH_FRAMES_MAX; i++)
+			flush_let_go(b, &page->frame[i]);
+		frame_free(pa_to_frame(ptr_to_pa(page)));
+	}
+}
+
+/* A full batch has room again. */
+static void flush_make_room(struct pt_batch *b)
+{
+	struct frame *f = frame_alloc(0, FRAME_KERNEL);
+	struct flush_page *page;
+
+	if (!f) {
+		flush_now(b);
+		return;
+	}
+	page = pa_to_ptr(frame_to_pa(f));
+	page->next = b->pages;
+	memcpy(page->frame, b->frame, sizeof(page->frame));
+	b->pages = page;
+	b->frame_count = 0;
 }
 
 void flush_ipi(void)
@@ -123,8 +168,9 @@ void flush_ipi(void)
 
 static void flush_let_all_go(struct pt_batch *b)
 {
+	flush_let_pages_go(b);
 	for (unsigned i = 0; i < b->frame_count; i++)
-		flush_let_go(b, i);
+		flush_let_go(b, &b->frame[i]);
 	b->frame_count = 0;
 }
 
@@ -146,7 +192,7 @@ void flush_add_frame(struct pt_batch *b, struct frame *f, unsigned order)
 {
 	ASSERT_EQ(b->magic, FLUSH_MAGIC);
 	if (b->frame_count == FLUSH_FRAMES_MAX)
-		flush_now(b);
+		flush_make_room(b);
 	b->frame[b->frame_count].frame = f;
 	b->frame[b->frame_count].shared_table = false;
 	b->frame[b->frame_count++].order = (uint16_t)order;

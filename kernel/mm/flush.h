@@ -2,14 +2,15 @@
  * The flush batch: what one operation has made stale, and the frames that may be reused only when
  * no TLB can lead to them any more.
  *
- *   struct pt_batch b;
+ *   FLUSH_BATCH(b);
  *   flush_begin(&b, space_or_NULL);
  *   ... change entries; flush_add_range, flush_add_frame, flush_add_table ...
  *   flush_end(&b);             // flushes, then gives the frames back
  *
- * Past FLUSH_PAGES_MAX pages the whole space is flushed instead of page by page. A batch that is
- * full flushes on its own and goes on. A batch that is not ended before its storage goes away is a
- * bug (flush_end clears the magic; flush_begin on a live batch asserts).
+ * Past FLUSH_PAGES_MAX pages the whole space is flushed instead of page by page. However many
+ * frames there are, one flush will do: what does not fit in the batch goes to pages of its own. (If
+ * there is no memory for those, the batch flushes, lets go what it has, and goes on.) A batch that
+ * leaves its scope unflushed is a bug, which test builds see.
  *
  * Locking: a batch belongs to one operation on one CPU. Talks to: arch/mmu, frame.
  */
@@ -26,18 +27,27 @@ struct space;
 
 struct pt_batch {
 	uint32_t magic;
-	bool pending;        /* something is stale */
-	bool tables;         /* a table became unreachable: paging-structure caches too */
-	va_t start, last;    /* the stale range, inclusive; only if pending */
-	uint64_t step;       /* smallest leaf in it, bytes */
-	struct space *space; /* whose translations; NULL: the kernel's, in every space */
+	bool pending;             /* something is stale */
+	bool tables;              /* a table became unreachable: paging-structure caches too */
+	va_t start, last;         /* the stale range, inclusive; only if pending */
+	uint64_t step;            /* smallest leaf in it, bytes */
+	struct space *space;      /* whose translations; NULL: the kernel's, in every space */
+	struct flush_page *pages; /* full ones */
 	unsigned frame_count;
-	struct {
+	struct flush_frame {
 		struct frame *frame;
 		uint16_t order;
 		bool shared_table; /* drop one edge of it, as share.h says */
 	} frame[FLUSH_FRAMES_MAX];
 };
+
+/* How to declare one. */
+#if PTOLEMY_TEST
+#define FLUSH_BATCH(name) __attribute__((cleanup(flush_check_ended))) struct pt_batch name = { 0 }
+void flush_check_ended(struct pt_batch *b);
+#else
+#define FLUSH_BATCH(name) struct pt_batch name
+#endif
 
 /* Counted since boot, for tests and statistics. */
 struct flush_stats {

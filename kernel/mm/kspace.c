@@ -125,7 +125,7 @@ static struct area *kspace_add_area(uint64_t bytes, enum area_kind kind, pa_t pa
 static void kspace_remove(va_t va)
 {
 	struct area *area = space_find_area(&kernel_space, va);
-	struct pt_batch batch;
+	FLUSH_BATCH(batch);
 	int err;
 
 	ASSERT(area);

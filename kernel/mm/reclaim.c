@@ -87,7 +87,7 @@ static ptv_t swap_out_freeze(const struct swap_out *o, va_t va, struct pt_batch 
 static void swap_out_commit(struct swap_out *o, struct space *space, va_t va)
 {
 	struct frame *frame;
-	struct pt_batch batch;
+	FLUSH_BATCH(batch);
 
 	flush_begin(&batch, space);
 	frame = pa_to_frame(ptv_pa(swap_out_freeze(o, va, &batch)));
@@ -203,7 +203,7 @@ static bool reclaim_area(struct reclaim *r, const struct area *area)
 static bool reclaim_turn(struct reclaim *r)
 {
 	const struct area *area;
-	struct pt_batch batch;
+	FLUSH_BATCH(batch);
 	bool more = true;
 
 	r->walk.batch = &batch;

@@ -241,7 +241,7 @@ int share_make_exclusive(const struct pt_root *root, ptp_t p)
 {
 	uint32_t *lock = &ptp_meta(p)->lock;
 	pt_t old = { PA_NONE, 0 };
-	struct pt_batch batch;
+	FLUSH_BATCH(batch);
 	int err;
 
 	spin_lock_word(lock, LOCK_TABLE);

@@ -78,7 +78,7 @@ static void family_put(struct family *family)
 
 void space_destroy(struct space *s)
 {
-	struct pt_batch batch;
+	FLUSH_BATCH(batch);
 	struct area *area, *next;
 	int err;
 
@@ -169,7 +169,7 @@ static int area_map_device(struct space *s, struct area *area)
 {
 	pt_attr_t attr = area->rights | s->user | PT_UC | PT_DEVMAP | PT_YOUNG | PT_DIRTY;
 	uint64_t bytes = area->end - area->start;
-	struct pt_batch batch;
+	FLUSH_BATCH(batch);
 	int err;
 
 	flush_begin(&batch, s);
@@ -358,7 +358,7 @@ static int space_do_unmap(struct space *s, va_t start, va_t end)
 {
 	struct notifier_section section;
 	struct area *area, *next;
-	struct pt_batch batch;
+	FLUSH_BATCH(batch);
 	int err = space_cut_range(s, start, end);
 
 	if (!err)
@@ -407,7 +407,7 @@ static bool space_range_is_full(const struct space *s, va_t start, va_t end)
 static int space_do_protect(struct space *s, va_t start, va_t end, pt_attr_t rights)
 {
 	struct notifier_section section;
-	struct pt_batch batch;
+	FLUSH_BATCH(batch);
 	struct area *area;
 	int err = space_check_range(s, start, end);
 

@@ -5,6 +5,7 @@
  */
 #include <arch/trap.h>
 #include <lib/broken.h>
+#include <mm/fault.h>
 #include <mm/flush.h>
 #include <tests/kernel/cpu_work.h>
 
@@ -72,6 +73,9 @@ static void unmap_much(struct worker *w)
 		calls = flush_stats.calls;
 		work_check(k, !space_protect(s, BASE + PAGES(20), BASE + PAGES(3000), PT_R));
 		work_check(k, flush_stats.calls - calls <= 1);
+		calls = flush_stats.calls;
+		work_check(k, !space_unmap(s, BASE + PAGES(20), BASE + PAGES(3000)));
+		work_check(k, flush_stats.calls - calls <= 1);
 	}
 	work_meet(k, 2);
 	touch_done();
@@ -132,6 +136,51 @@ TEST(flush_cpus, who_was_away_catches_up)
 
 	work_run(&k, be_away);
 	work_end(&k);
+}
+
+/* ---- The batch. ---- */
+
+static void unmap_pages(struct work *k, uint64_t pages)
+{
+	struct space *s = k->space[0];
+
+	for (unsigned i = 0; i < pages; i++)
+		EXPECT_EQ(space_fault(s, BASE + PAGES(i), PT_W), 0);
+	EXPECT_EQ(space_unmap(s, BASE, BASE + PAGES(pages)), 0);
+	work_add(k, s, BASE, pages);
+}
+
+// Up to a threshold a flush goes page by page, past it over everything; either way it is one.
+TEST(flush_cpus, past_the_threshold_all_is_flushed)
+{
+	struct work k = work_begin(1000);
+	struct flush_stats before = flush_stats;
+
+	unmap_pages(&k, FLUSH_PAGES_MAX);
+	EXPECT_EQ(flush_stats.rounds - before.rounds, 1ull);
+	EXPECT_EQ(flush_stats.ranges - before.ranges, 1ull);
+	EXPECT_EQ(flush_stats.pages - before.pages, FLUSH_PAGES_MAX);
+	before = flush_stats;
+	unmap_pages(&k, FLUSH_PAGES_MAX + 1);
+	EXPECT_EQ(flush_stats.full - before.full, 1ull);
+	unmap_pages(&k, 1000);
+	EXPECT_EQ(flush_stats.full - before.full, 2ull);
+	EXPECT_EQ(flush_stats.rounds - before.rounds, 2ull);
+	work_end(&k);
+}
+
+static void leave_unflushed(void)
+{
+	FLUSH_BATCH(batch);
+
+	flush_begin(&batch, NULL);
+	flush_add_range(&batch, BASE, BASE + PAGE_SIZE - 1, 0);
+}
+
+// A batch that goes away with something to flush is a bug.
+TEST(flush_cpus, unflushed_batch_is_a_bug)
+{
+	EXPECT_BUG(leave_unflushed());
 }
 
 /* ---- The hardware does remember. ---- */

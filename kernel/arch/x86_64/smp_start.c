@@ -197,7 +197,7 @@ static bool map_page(void)
 static void unmap_page(void)
 {
 	struct pt_root root = low_half();
-	struct pt_batch batch;
+	FLUSH_BATCH(batch);
 	int err;
 
 	flush_begin(&batch, NULL);
