@@ -198,7 +198,7 @@ SMALL := kernel/shell/%.c kernel/dev/%.c kernel/main.c kernel/options.c kernel/m
 	kernel/lib/format.c kernel/lib/ksym.c kernel/lib/panic.c kernel/arch/x86_64/mmu.c \
 	kernel/arch/x86_64/multiboot.c kernel/arch/x86_64/smp_start.c \
 	kernel/arch/x86_64/access.c kernel/arch/x86_64/nmi.c kernel/arch/x86_64/trap_report.c \
-	kernel/proc/watchdog.c kernel/arch/x86_64/apic.c
+	kernel/arch/x86_64/apic.c kernel/arch/x86_64/cpu.c kernel/arch/x86_64/clock.c kernel/proc/%.c
 FAST := kernel/dev/vtd_table.c
 $(patsubst %,$(BUILD)/obj/%.o,$(filter-out $(FAST),$(filter $(SMALL),$(SOURCES)))): CFLAGS_64 += -Os
 
