@@ -75,6 +75,7 @@ static void each_next(const struct context *c, void (*found)(void *arg, const ch
 struct common {
 	struct completion *out;
 	size_t skip; /* characters that are there already */
+	bool whole;  /* the words are one and the same */
 };
 
 /* Keep of out->common what this word says as well. */
@@ -94,30 +95,26 @@ static void common_add(void *arg, const char *word)
 	out->common[i] = '\0';
 }
 
-/* Did all of them turn out to be one word? */
-static void check_same(void *arg, const char *word)
+/* Is what the words have in common all of this one? (A word lives no longer than its call.) */
+static void check_whole(void *arg, const char *word)
 {
-	const char **first = arg;
+	struct common *c = arg;
 
-	if (*first && strcmp(*first, word))
-		*first = "";
-	else
-		*first = word;
+	c->whole &= !strcmp(word + c->skip, c->out->common);
 }
 
 void complete_line(const char *line, size_t cursor, struct completion *found)
 {
 	struct context c;
-	struct common common = { found, 0 };
-	const char *only = NULL;
+	struct common common = { found, 0, true };
 
 	*found = (struct completion){ 0 };
 	if (!read_context(&c, line, cursor))
 		return;
 	common.skip = strlen(c.prefix);
 	each_next(&c, common_add, &common);
-	each_next(&c, check_same, &only);
-	if (only && *only)
+	each_next(&c, check_whole, &common);
+	if (found->count && common.whole)
 		memcpy(found->common + strlen(found->common), " ", 2);
 }
 
