@@ -98,15 +98,7 @@ static void run_mmap_munmap(struct space *space, const struct scene *s)
 		bench_stop(&best);
 		ASSERT_EQ(err, 0);
 	}
-	bench_report(&(struct bench_row){
-		.name = "mmap_munmap",
-		.impl = "generic",
-		.page_bytes = scene_page_bytes(s),
-		.size_bytes = s->bytes,
-		.items = s->page_count,
-		.instructions = best.least,
-		.content = content,
-	});
+	scene_report("mmap_munmap", "generic", s, s->page_count, &best, content);
 }
 
 BENCH(mmap_munmap, "add an area, write every page of it, unmap it")

@@ -12,20 +12,6 @@
 #include <lib/printk.h>
 #include <mm/copy.h>
 
-static void report(const char *name, const char *impl, const struct scene *s,
-		   const struct bench_best *best, uint64_t content)
-{
-	bench_report(&(struct bench_row){
-		.name = name,
-		.impl = impl,
-		.page_bytes = scene_page_bytes(s),
-		.size_bytes = s->bytes,
-		.items = s->page_count,
-		.instructions = best->least,
-		.content = content,
-	});
-}
-
 /* Every size, with pages of 4K and of 2M. */
 static void at_every_size(void (*run)(const struct scene *, struct space *, const char *))
 {
@@ -58,8 +44,8 @@ static void run_fork(const struct scene *s, struct space *parent, const char *im
 		space_destroy(child);
 		bench_stop(&both);
 	}
-	report("fork", impl, s, &fork, content);
-	report("fork_exit", impl, s, &both, content);
+	scene_report("fork", impl, s, s->page_count, &fork, content);
+	scene_report("fork_exit", impl, s, s->page_count, &both, content);
 }
 
 BENCH(fork, "fork of a whole space; with the child's exit")
@@ -86,7 +72,7 @@ static void run_fork_unmap(const struct scene *s, struct space *parent, const ch
 		ASSERT_EQ(err, 0);
 		space_destroy(child);
 	}
-	report("fork_unmap", impl, s, &best, content);
+	scene_report("fork_unmap", impl, s, s->page_count, &best, content);
 }
 
 BENCH(fork_unmap, "fork, then the child unmaps everything, as exec does")
@@ -112,7 +98,7 @@ static void run_fork_write_exit(const struct scene *s, struct space *parent, con
 		space_destroy(child);
 		bench_stop(&best);
 	}
-	report("fork_write_exit", impl, s, &best, content);
+	scene_report("fork_write_exit", impl, s, s->page_count, &best, content);
 }
 
 BENCH(fork_write_exit, "fork, the child writes every page and exits")
@@ -139,7 +125,7 @@ static void run_second_fork(const struct scene *s, struct space *parent, const c
 		space_destroy(first);
 		space_destroy(second);
 	}
-	report("second_fork", impl, s, &best, content);
+	scene_report("second_fork", impl, s, s->page_count, &best, content);
 }
 
 BENCH(second_fork, "fork once more while a first child is alive")
@@ -186,7 +172,7 @@ static void run_fork_area(const struct scene *s, struct space *parent, const cha
 		content = scene_content(s, child) - before;
 		space_destroy(child);
 	}
-	report("fork_area", impl, s, &best, content);
+	scene_report("fork_area", impl, s, s->page_count, &best, content);
 }
 
 BENCH(fork_area, "copy one area that begins and ends inside a page of every level")

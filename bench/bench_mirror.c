@@ -46,20 +46,6 @@ static uint64_t table_content(const struct mirror *m)
 	return count * bench_content[0].clear;
 }
 
-static void report(const char *name, const char *impl, const struct scene *s, uint64_t items,
-		   const struct bench_best *best, uint64_t content)
-{
-	bench_report(&(struct bench_row){
-		.name = name,
-		.impl = impl,
-		.page_bytes = scene_page_bytes(s),
-		.size_bytes = s->bytes,
-		.items = items,
-		.instructions = best->least,
-		.content = content,
-	});
-}
-
 /* ---- Populating and dropping. ---- */
 
 static void drop(struct mirror *m, const struct scene *s)
@@ -89,8 +75,8 @@ static void measure_populate(const struct scene *s)
 	}
 	ASSERT_EQ(m->stats.filled_leaves, BENCH_REPEATS * s->page_count);
 	ASSERT_EQ(m->stats.dropped_leaves, BENCH_REPEATS * s->page_count);
-	report("mirror_populate", "generic", s, s->page_count, &fill, content);
-	report("mirror_drop", "generic", s, s->page_count, &section, 0);
+	scene_report("mirror_populate", "generic", s, s->page_count, &fill, content);
+	scene_report("mirror_drop", "generic", s, s->page_count, &section, 0);
 	mirror_destroy(m);
 	space_switch(NULL);
 	space_destroy(space);
@@ -128,8 +114,8 @@ static void measure_nothing(struct mirror *m, const struct scene *s, va_t start,
 		bench_stop(&section);
 	}
 	ASSERT_EQ(m->stats.dropped_leaves, 0);
-	report(callback_name, "generic", s, 1, &callback, 0);
-	report(section_name, "generic", s, 1, &section, 0);
+	scene_report(callback_name, "generic", s, 1, &callback, 0);
+	scene_report(section_name, "generic", s, 1, &section, 0);
 }
 
 BENCH(mirror_invalidate, "tell a mirror of what it does not have: elsewhere; between what it has")
@@ -179,7 +165,7 @@ static void measure_walk(uint64_t stride)
 		bench_stop(&best);
 		ASSERT_EQ(found, STREWN_PAGES);
 	}
-	report("mirror_walk", "generic", &s, STREWN_PAGES, &best, 0);
+	scene_report("mirror_walk", "generic", &s, STREWN_PAGES, &best, 0);
 	mirror_destroy(m);
 	space_switch(NULL);
 	space_destroy(space);

@@ -18,20 +18,6 @@
 
 static const struct folded generic = { NULL, NULL, pt_map, pt_unmap, copy_page_range };
 
-static void report(const char *name, const char *impl, const struct scene *s, uint64_t items,
-		   const struct bench_best *best, uint64_t content)
-{
-	bench_report(&(struct bench_row){
-		.name = name,
-		.impl = impl,
-		.page_bytes = scene_page_bytes(s),
-		.size_bytes = s->bytes,
-		.items = items,
-		.instructions = best->least,
-		.content = content,
-	});
-}
-
 /* ---- Walk. ---- */
 
 /* Addresses all over the scene, each with a page. */
@@ -51,7 +37,7 @@ static void walk_generic(const struct pt_root *root, const struct scene *s)
 		}
 		bench_stop(&best);
 	}
-	report("walk", "generic", s, WALK_COUNT, &best, 0);
+	scene_report("walk", "generic", s, WALK_COUNT, &best, 0);
 }
 
 static void walk_folded(const struct folded *f, const char *impl, const struct pt_root *root,
@@ -71,7 +57,7 @@ static void walk_folded(const struct folded *f, const char *impl, const struct p
 		}
 		bench_stop(&best);
 	}
-	report("walk", impl, s, WALK_COUNT, &best, 0);
+	scene_report("walk", impl, s, WALK_COUNT, &best, 0);
 }
 
 BENCH(walk, "find the entry of an address")
@@ -125,8 +111,8 @@ static void run_map(const struct folded *f, const char *impl, const struct scene
 	flush_end(&batch);
 	ASSERT_EQ(err, 0);
 	space_destroy(space);
-	report("map", impl, s, s->page_count, &map, content);
-	report("unmap", impl, s, s->page_count, &unmap, 0);
+	scene_report("map", impl, s, s->page_count, &map, content);
+	scene_report("unmap", impl, s, s->page_count, &unmap, 0);
 }
 
 static void run_map_each(uint64_t bytes, unsigned leaf_level, bool empty)
@@ -173,7 +159,7 @@ static void run_copy(const struct folded *f, const char *impl, const struct scen
 		content = scene_table_content(parent) - before;
 		space_destroy(child);
 	}
-	report("copy", impl, s, s->page_count, &best, content);
+	scene_report("copy", impl, s, s->page_count, &best, content);
 }
 
 static void run_copy_each(const struct scene *s)

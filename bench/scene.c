@@ -56,6 +56,20 @@ struct space *scene_create(const struct scene *s)
 	return space;
 }
 
+void scene_report(const char *name, const char *impl, const struct scene *s, uint64_t items,
+		  const struct bench_best *best, uint64_t content)
+{
+	bench_report(&(struct bench_row){
+		.name = name,
+		.impl = impl,
+		.page_bytes = scene_page_bytes(s),
+		.size_bytes = s->bytes,
+		.items = items,
+		.instructions = best->least,
+		.content = content,
+	});
+}
+
 struct space *scene_fork(struct space *parent)
 {
 	struct space *child = space_fork(parent);

@@ -51,6 +51,10 @@ ALWAYS_INLINE void scene_write(va_t va)
 	*(volatile uint64_t *)va = va;
 }
 
+/* Say what a workload took on all of a scene, or on `items` things of it. */
+void scene_report(const char *name, const char *impl, const struct scene *s, uint64_t items,
+		  const struct bench_best *best, uint64_t content);
+
 /* Fork or die. The strategy is the switch of mm/share. */
 struct space *scene_fork(struct space *parent);
 
