@@ -194,7 +194,7 @@ $(BUILD)/obj/boot/%.c.o: boot/%.c $(BUILD)/flags
 # table is not among it.
 SMALL := kernel/shell/%.c kernel/dev/%.c kernel/main.c kernel/options.c kernel/mm/frame_init.c \
 	kernel/mm/frame_check.c kernel/mm/kspace.c kernel/mm/kspace_boot.c kernel/mm/memmap.c \
-	kernel/mm/reclaim.c kernel/mm/show.c kernel/mm/snapshot.c kernel/mm/swap.c \
+	kernel/mm/reclaim.c kernel/mm/show.c kernel/mm/swap.c \
 	kernel/lib/format.c kernel/lib/ksym.c kernel/lib/panic.c kernel/arch/x86_64/mmu.c \
 	kernel/arch/x86_64/multiboot.c kernel/arch/x86_64/smp_start.c \
 	kernel/arch/x86_64/access.c kernel/arch/x86_64/nmi.c kernel/arch/x86_64/trap_report.c \
