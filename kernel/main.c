@@ -131,7 +131,7 @@ static void run_tests(void)
 {
 	prepare_tests();
 	if (strcmp(options.test, "none"))
-		shell_failure_count += test_run(options.test).failed;
+		shell_failure_count += test_run_rounds(options.test, options.rounds).failed;
 }
 
 /* The tests that a person need not wait for, and no more of them than what matters. */

@@ -13,6 +13,7 @@
 #define SEED_DEFAULT 1
 #define DEADLINE_DEFAULT 120
 #define DEADLINE_MAX 1000000
+#define ROUNDS_MAX 1000
 
 struct options options;
 
@@ -108,6 +109,14 @@ static const char *set_oracle(struct options *out, const char *value)
 }
 
 #if PTOLEMY_TEST
+static const char *set_rounds(struct options *out, const char *value)
+{
+	if (!value || !parse_number(value, &out->rounds) || !out->rounds ||
+	    out->rounds > ROUNDS_MAX)
+		return "must be a number from 1";
+	return NULL;
+}
+
 static const char *set_broken(struct options *out, const char *value)
 {
 	out->broken = value ? broken_find(value) : BROKEN_COUNT;
@@ -119,11 +128,11 @@ static const struct {
 	const char *name;
 	option_set_fn set;
 } table[] = {
-	{ "la57", set_la57 },         { "fork", set_fork }, { "exit", set_exit },
-	{ "seed", set_seed },         { "test", set_test }, { "run", set_run },
-	{ "deadline", set_deadline }, { "ops", set_ops },   { "oracle", set_oracle },
+	{ "la57", set_la57 },         { "fork", set_fork },     { "exit", set_exit },
+	{ "seed", set_seed },         { "test", set_test },     { "run", set_run },
+	{ "deadline", set_deadline }, { "ops", set_ops },       { "oracle", set_oracle },
 #if PTOLEMY_TEST
-	{ "broken", set_broken },
+	{ "broken", set_broken },     { "rounds", set_rounds },
 #endif
 };
 
@@ -157,7 +166,9 @@ void options_parse(struct options *out, const char *cmdline, void (*report)(cons
 	size_t length = strnlen(cmdline, sizeof(buf) - 1);
 	bool unclosed = false;
 
-	*out = (struct options){ .seed = SEED_DEFAULT, .deadline = DEADLINE_DEFAULT, .test = "*" };
+	*out = (struct options){
+		.seed = SEED_DEFAULT, .deadline = DEADLINE_DEFAULT, .rounds = 1, .test = "*"
+	};
 	memcpy(buf, cmdline, length);
 	buf[length] = '\0';
 	if (cmdline[length])

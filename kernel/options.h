@@ -24,9 +24,10 @@ struct options {
 	uint64_t deadline; /* seconds that a test may take; 0: as long as it likes */
 	char test[256];    /* globs; "*" all, "none" none */
 	bool test_given;   /* or is it the default? */
-	unsigned broken;   /* enum broken, lib/broken.h: test builds only */
-	char run[512];     /* monitor commands, separated by ';' */
-	char ops[512];     /* for the test model.replay */
+	uint64_t rounds; /* how often all chosen tests run, one after the other: test builds only */
+	unsigned broken; /* enum broken, lib/broken.h: test builds only */
+	char run[512];   /* monitor commands, separated by ';' */
+	char ops[512];   /* for the test model.replay */
 	bool oracle_always;
 	unsigned error_count;
 };

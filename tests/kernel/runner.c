@@ -366,21 +366,37 @@ void test_each_suite(void (*found)(void *arg, const char *suite), void *arg)
 	} while ((last = next));
 }
 
-struct test_result test_run(const char *globs)
+static void add_result(struct test_result *total, struct test_result more)
+{
+	total->passed += more.passed;
+	total->failed += more.failed;
+	total->skipped += more.skipped;
+}
+
+/* All that is selected, once. The first suite has the number after *number. */
+static struct test_result run_round(unsigned *number)
+{
+	struct test_result total = { 0 };
+
+	for (size_t i = 0; i < selected_count; i = suite_end(i))
+		add_result(&total, run_suite(i, suite_end(i), ++*number));
+	return total;
+}
+
+struct test_result test_run_rounds(const char *globs, uint64_t rounds)
 {
 	struct test_result total = { 0 };
 	unsigned number = 0;
 	unsigned unmatched = select_globs(globs);
 
 	sort_selected();
-	printk("\nKTAP version 1\n1..%u\n", suite_count() + (unmatched ? 1 : 0));
+	printk("\nKTAP version 1\n1..%lu\n", suite_count() * rounds + (unmatched ? 1 : 0));
 	printk("# seed=%#lx\n", rng.seed);
-	for (size_t i = 0; i < selected_count; i = suite_end(i)) {
-		struct test_result result = run_suite(i, suite_end(i), ++number);
-
-		total.passed += result.passed;
-		total.failed += result.failed;
-		total.skipped += result.skipped;
+	for (uint64_t round = 1; round <= rounds; round++, rng.seed++) {
+		add_result(&total, run_round(&number));
+		if (rounds > 1)
+			printk("# round %lu of %lu: seed=%#lx, %lu frames free\n", round, rounds,
+			       rng.seed, frame_free_count());
 	}
 	if (unmatched) {
 		printk("not ok %u every_glob_matches_a_test\n", ++number);
@@ -391,4 +407,9 @@ struct test_result test_run(const char *globs)
 		printk("# the oracle looked %lu times\n", oracle_release_count);
 	printk("# %u passed, %u failed, %u skipped\n", total.passed, total.failed, total.skipped);
 	return total;
+}
+
+struct test_result test_run(const char *globs)
+{
+	return test_run_rounds(globs, 1);
 }

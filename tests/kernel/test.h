@@ -126,6 +126,11 @@ struct test_result {
  * order of their names, tests as they are written.
  */
 struct test_result test_run(const char *globs);
+/*
+ * The same so many times in one report, each time with other random numbers: the first with the
+ * seed, the second with the seed + 1, ... After each it says how many frames are free.
+ */
+struct test_result test_run_rounds(const char *globs, uint64_t rounds);
 
 /* Tell `found` of every suite, once each, in the order of their names. */
 void test_each_suite(void (*found)(void *arg, const char *suite), void *arg);

@@ -35,6 +35,7 @@ TEST(options, defaults)
 	EXPECT(!o.exit);
 	EXPECT_EQ(o.seed, 1ul);
 	EXPECT_EQ(o.deadline, 120);
+	EXPECT_EQ(o.rounds, 1);
 	EXPECT(!strcmp(o.test, "*"));
 	EXPECT(!o.test_given);
 	EXPECT(!strcmp(o.run, ""));
@@ -43,8 +44,8 @@ TEST(options, defaults)
 /* Every option takes every value it has. */
 TEST(options, values)
 {
-	struct options o = parse(
-		"la57=on fork=shared exit seed=0x10 deadline=7 test=pt.*,frame run=\"pt 0; help\"");
+	struct options o = parse("la57=on fork=shared exit seed=0x10 deadline=7 rounds=3 "
+				 "test=pt.*,frame run=\"pt 0; help\"");
 
 	EXPECT_EQ(o.error_count, 0u);
 	EXPECT_EQ(o.la57, LA57_ON);
@@ -52,6 +53,7 @@ TEST(options, values)
 	EXPECT(o.exit);
 	EXPECT_EQ(o.seed, 16ul);
 	EXPECT_EQ(o.deadline, 7);
+	EXPECT_EQ(o.rounds, 3);
 	EXPECT(!strcmp(o.test, "pt.*,frame"));
 	EXPECT(o.test_given);
 	EXPECT(!strcmp(o.run, "pt 0; help"));
@@ -109,6 +111,9 @@ TEST(options, wrong_words)
 		"deadline=-1",
 		"deadline=1000001",
 		"deadline=1s",
+		"rounds",
+		"rounds=0",
+		"rounds=1001",
 		"broken",
 		"broken=heart",
 	};
