@@ -37,6 +37,7 @@ make libpt        install the page-table library for other programs, and libpt-t
 make mutants      how many small changes of the mm do the host's tests notice: MUTANTS=300 SEED=n
 make coverage     which lines and branches of the mm do they come to
 make soak         everything on 4 CPUs with random seeds, and fuzzing: MINUTES=60
+make soak-test    does it see, keep and repeat what fails
 make outside-test  QEMU's own walk of our tables against what the kernel says of them
 make test-bochs   the tests that need no device, in another emulator: BOCHS=globs
 make docs         docs/api.md from the library's headers; make check says if it is due
@@ -84,7 +85,7 @@ endif
 # What the goals need beyond git and make, found or installed before anything else is done.
 GOALS := $(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))
 PICTURE := picture report report-test
-BOOTED := run debug test outside-test monitor-test debugger-test bench bench-linux defects soak $(PICTURE)
+BOOTED := run debug test soak-test outside-test monitor-test debugger-test bench bench-linux defects soak $(PICTURE)
 NEEDS := $(if $(filter-out help clean,$(GOALS)),build) \
 	$(if $(filter image $(BOOTED),$(GOALS)),image) $(if $(filter $(BOOTED) libpt-test,$(GOALS)),run) \
 	$(if $(filter test,$(GOALS))$(filter uefi,$(FIRMWARE)),uefi) \
@@ -220,6 +221,12 @@ $(BUILD)/%.iso: iso/grub.cfg tools/image.sh
 	$(call say,ISO,$@)
 	$(Q)$(STRIP) -o $@.kernel $(filter %.elf,$^)
 	$(Q)tools/image.sh $@.kernel iso/grub.cfg $@
+
+# GRUB and the same kernel in one file, which UEFI takes without reading a disk. A disk of QEMU's
+# takes its time from the host; without one, a boot under -icount is the same to the instruction.
+$(BUILD)/ptolemy.efi: $(BUILD)/ptolemy.iso iso/grub.cfg
+	$(call say,EFI,$@)
+	$(Q)tools/image.sh $<.kernel iso/grub.cfg $@
 
 # For a test: the same kernel, entered from a firmware that left paging on.
 $(BUILD)/firmware.elf: $(BUILD)/linker.ld $(OBJECTS) $(BUILD)/obj/tests/boot/firmware.S.o \

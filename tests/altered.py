@@ -7,18 +7,22 @@ import re
 import shutil
 import subprocess
 
-SECONDS = 300
+import watch
+
+SILENCE = 240   # seconds of CPU time without a line
+SECONDS = 1800  # of a build
 PASSED, FAILED, PANIC = 33, 35, 37
 # Of build/, what belongs to the image and to the host's tests.
-COPIED = {"obj", "host", "flags", "linker.ld", "linker.ld.d", "ptolemy.iso"}
+COPIED = {"obj", "flags", "linker.ld", "linker.ld.d", "ptolemy.iso"}
 COPIED_PATTERN = r"kernel\.|unnamed\.|ksyms"
 
 
-def copy_tree(to):
+def copy_tree(to, host=False):
+    """With what is built for the image, and for the host if that is asked for."""
     def left_out(folder, names):
         if folder == "./build":
             return [name for name in names if name not in COPIED
-                    and not re.match(COPIED_PATTERN, name)]
+                    and not re.match(COPIED_PATTERN, name) and not (host and name == "host")]
         return [".git"] if folder == "." else []
 
     shutil.copytree(".", to, ignore=left_out)
@@ -44,20 +48,19 @@ def build(tree, target="image"):
     return f"does not build:\n{made.stdout}{made.stderr}" if made.returncode else None
 
 
-def run(tree, command, seconds=SECONDS, **more):
+def run(tree, command, silence=SILENCE, **more):
     """The output, and behind it, on a line of its own, the exit status, or `hangs`."""
-    try:
-        made = subprocess.run(command, cwd=tree, env=environment(**more),
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=seconds)
-        return made.stdout.decode(errors="replace") + f"\n{made.returncode}"
-    except subprocess.TimeoutExpired as late:
-        return (late.stdout or b"").decode(errors="replace") + "\nhangs"
+    said = []
+    with subprocess.Popen(command, cwd=tree, env=environment(**more), stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        hangs = watch.follow(process, said.append, silence)
+        status, _ = watch.wait(process)
+    return b"".join(said).decode(errors="replace") + f"\n{'hangs' if hangs else status}"
 
 
-def boot(tree, options, seconds=SECONDS, **variables):
-    return run(tree, ["tools/qemu.sh", "build/ptolemy.iso", "-serial", "stdio", "-monitor", "none"],
-               seconds, CMDLINE=f"{options} exit", **variables)
+def boot(tree, options, silence=SILENCE, image="ptolemy.iso", **variables):
+    return run(tree, ["tools/qemu.sh", f"build/{image}", "-serial", "stdio", "-monitor", "none"],
+               silence, CMDLINE=f"{options} exit", **variables)
 
 
 def is_red(test, output):

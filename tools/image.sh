@@ -1,7 +1,8 @@
 #!/bin/sh
 # Make an ISO that GRUB boots by BIOS and by UEFI, the same bytes for the same input:
 #   tools/image.sh KERNEL GRUB_CFG ISO
-# SOURCE_DATE_EPOCH is every date in it. Works in the folder ISO.d, which it makes anew.
+# SOURCE_DATE_EPOCH is every date in it. Works in the folder ISO.d, which it makes anew. If the last
+# argument ends in .efi, that is to be a program for UEFI instead, GRUB with all in itself.
 set -eu
 
 kernel=$1 config=$2 iso=$3
@@ -16,6 +17,12 @@ command -v grub-mkrescue > /dev/null || grub=grub2
 
 $grub-file --is-x86-multiboot2 "$kernel" ||
 	{ echo "$kernel: no multiboot2 header that GRUB can find" >&2; exit 1; }
+
+case $iso in *.efi)
+	exec $grub-mkstandalone -O x86_64-efi --locales= --fonts= --themes= \
+		--install-modules="$modules memdisk tar" -o "$iso" \
+		"boot/kernel.elf=$kernel" "boot/grub/grub.cfg=$config" ;;
+esac
 
 rm -rf "$work"
 mkdir -p "$work/root/boot/grub" "$work/bin"

@@ -1,10 +1,10 @@
 #!/bin/sh
 # The one place that knows the machine. Boots an image in QEMU as the variables of `make help` say:
-#   tools/qemu.sh ISO [further QEMU arguments: where the serial line goes, ...]
+#   tools/qemu.sh IMAGE [further QEMU arguments: where the serial line goes, ...]
 # A reboot ends QEMU (a triple fault would otherwise loop in silence).
 set -eu
 
-iso=$1
+image=$1
 shift
 
 # UEFI firmware by distribution: Debian and Ubuntu, Fedora, Arch, Homebrew.
@@ -24,6 +24,12 @@ uefi) uefi=$(find_uefi) && set -- -bios "$uefi" "$@" ;;
 *) echo "FIRMWARE=$FIRMWARE: bios or uefi" >&2; exit 2 ;;
 esac
 
+# A disc, or a program for UEFI to start.
+case $image in
+*.efi) set -- -kernel "$image" "$@" ;;
+*) set -- -cdrom "$image" "$@" ;;
+esac
+
 # In QEMU's option syntax a comma is doubled.
 options=$(printf %s "${LA57:+la57=$LA57 }${CMDLINE:-}" | sed 's/,/,,/g')
 [ -z "$options" ] || set -- -fw_cfg "name=opt/org.ptolemy/cmdline,string=$options" "$@"
@@ -37,5 +43,5 @@ options=$(printf %s "${LA57:+la57=$LA57 }${CMDLINE:-}" | sed 's/,/,,/g')
 # QEMUFLAGS is a list of words.
 # shellcheck disable=SC2086
 exec "${QEMU:-qemu-system-x86_64}" -machine q35 -accel "${ACCEL:-tcg}" -cpu "${CPU:-max}" \
-	-smp "${SMP:-1}" -m "${MEM:-512M}" -cdrom "$iso" -nic none -display none -no-reboot \
+	-smp "${SMP:-1}" -m "${MEM:-512M}" -nic none -display none -no-reboot \
 	-device isa-debug-exit,iobase=0xf4,iosize=0x04 "$@" ${QEMUFLAGS:-}

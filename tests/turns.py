@@ -1,0 +1,16 @@
+"""A boot in which the CPUs run in turns, and which depends on nothing of the host.
+
+Time counts instructions, so the same boot is the same to the instruction, and what fails in it fails
+again. No disk may be read, since that takes the host's time: GRUB and the kernel come as one file. And
+the clock on the board begins where it is told.
+"""
+
+IMAGE = "ptolemy.efi"
+# An instruction takes 2^shift ns: that decides where the timer interrupts.
+SHIFTS = [4, 5, 6]
+
+
+def variables(shift):
+    """Those of `make run`."""
+    return {"FIRMWARE": "uefi",
+            "QEMUFLAGS": f"-icount shift={shift},sleep=off -rtc base=2000-01-01,clock=vm"}
