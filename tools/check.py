@@ -267,7 +267,9 @@ def seeded_defects_fit():
 
 
 def make(*arguments):
-    made = subprocess.run(["make", "--no-print-directory", "-j2", *arguments],
+    """With the jobs of the make that has called us, if it has some to give."""
+    jobs = [] if "--jobserver" in os.environ.get("MAKEFLAGS", "") else ["-j2"]
+    made = subprocess.run(["make", "--no-print-directory", *jobs, *arguments], close_fds=False,
                           capture_output=True, text=True)
     return (made.stdout + made.stderr).splitlines()[-8:] if made.returncode else []
 

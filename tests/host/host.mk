@@ -21,29 +21,29 @@ ifneq ($(filter host-variants host-run-% $(BUILD)/host/%,$(MAKECMDGOALS)),)
 HOST_GCC ?= gcc
 HOST_CLANG ?= clang
 # Without clang, or without its sanitizer runtime, that variant is left out, and it is said.
-HOST_HAVE_CLANG := $(shell mkdir -p $(BUILD)/host && \
-	echo 'int main(void) { return 0; }' | $(HOST_CLANG) -fsanitize=address,undefined -x c - \
-	-o $(BUILD)/host/probe 2>/dev/null && echo yes)
+HOST_HAVE_CLANG := $(shell echo 'int main(void) { return 0; }' | \
+	$(HOST_CLANG) -fsanitize=address,undefined -x c - -o /dev/null 2>/dev/null && echo yes)
 
 HOST_VARIANTS ?= gcc-asan gcc-tsan $(if $(HOST_HAVE_CLANG),clang-asan)
 HOST_ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all -DHOST_ASAN
 HOST_CC_gcc-asan := $(HOST_GCC)
 HOST_FLAGS_gcc-asan := $(HOST_ASAN)
 HOST_CC_clang-asan := $(HOST_CLANG)
-HOST_FLAGS_clang-asan := $(HOST_ASAN)
+HOST_FLAGS_clang-asan := $(HOST_ASAN) -fsanitize=fuzzer-no-link
+# A second opinion on all code; what plays hundreds of thousands of operations is asked once. The same
+# objects are linked with libFuzzer: tests/fuzz/fuzz.mk.
+HOST_TEST_clang-asan := *,-small,-model,-inject,-mirror_random,-frame_random
 # The thread sanitizer, for what runs on several threads.
 HOST_CC_gcc-tsan := $(HOST_GCC)
 HOST_FLAGS_gcc-tsan := -fsanitize=thread -Wno-tsan
 HOST_TEST_gcc-tsan := *_threads,mm_cpus,turns
+HOST_LESS_gcc-tsan := tests/kernel/test_pt_%.c tests/host/test_small_%.c
 # Quick to build and to run; for tests/mutants/run.
 HOST_CC_gcc-plain := $(HOST_GCC)
 HOST_FLAGS_gcc-plain := -Wno-error -w
 # For gcov; tests/coverage/coverage.mk reads what it counts.
 HOST_CC_gcc-cov := $(HOST_GCC)
 HOST_FLAGS_gcc-cov := --coverage -O0 -fprofile-update=atomic -Wno-maybe-uninitialized
-# For libFuzzer; tests/fuzz/fuzz.mk links it.
-HOST_CC_clang-fuzz := $(HOST_CLANG)
-HOST_FLAGS_clang-fuzz = $(HOST_ASAN) -fsanitize=fuzzer-no-link
 
 HOST_CPPFLAGS := -Itests/host/include -I. -Ikernel -Ikernel/arch/x86_64/include \
 	-DPTOLEMY_TEST=1 -DPTOLEMY_HOST=1 -MMD -MP -include tests/host/entry_point.h
@@ -69,7 +69,8 @@ HOST_DEADLINE ?= 600
 HOST_TROUBLE := ^ *not ok|:[0-9]+: failed|no test matches|Bail out|ERROR|runtime error|^ +\#[0-9]
 
 define host_variant
-HOST_OBJS_$(1) := $$(HOST_SRCS:%=$(BUILD)/host/$(1)/%.o)
+HOST_SRCS_$(1) := $$(filter-out $$(HOST_LESS_$(1)),$$(HOST_SRCS))
+HOST_OBJS_$(1) := $$(HOST_SRCS_$(1):%=$(BUILD)/host/$(1)/%.o)
 HOST_LOG_$(1) := $(BUILD)/log/host-$(1).ktap
 
 $(BUILD)/host/$(1)/%.c.o: %.c $(BUILD)/host/$(1)/flags
@@ -83,7 +84,7 @@ $(BUILD)/host/$(1)/test: $$(HOST_OBJS_$(1))
 
 # Changed when the way to compile changes, or what there is to link.
 HOST_WAY_$(1) := $$(HOST_CC_$(1)) $$(HOST_CPPFLAGS) $$(HOST_CFLAGS) $$(HOST_FLAGS_$(1)) \
-	$$(HOST_SRCS)
+	$$(HOST_SRCS_$(1))
 .PHONY: host-always
 $(BUILD)/host/$(1)/flags: host-always
 	@mkdir -p $$(@D)
