@@ -74,12 +74,14 @@ STRIP := $(CROSS_COMPILE)strip
 
 ifneq ($(findstring clang,$(CC)),)
 ARCH_64 := --target=x86_64-elf
+STACK_64 := -mstack-alignment=8
 ARCH_32 := --target=i386-elf -fno-addrsig -g0
 else
 ARCH_64 := -m64
 ARCH_32 := -m32 -g -gno-as-loc-support
 WARNINGS_CC := -Wlogical-op -Wduplicated-cond -Wjump-misses-init
 ALIGN_CC := -falign-jumps=1 -falign-labels=1
+STACK_64 := -mpreferred-stack-boundary=3
 endif
 
 # What the goals need beyond git and make, found or installed before anything else is done.
@@ -116,7 +118,8 @@ CFLAGS_BOTH := -std=gnu11 -O2 -ffreestanding -fno-pic -fno-pie -fno-common \
 	-fno-strict-aliasing -fno-delete-null-pointer-checks -fno-stack-protector \
 	-fno-asynchronous-unwind-tables -fcf-protection=none -fno-omit-frame-pointer \
 	-ffunction-sections -mgeneral-regs-only $(ALIGN) $(WARNINGS)
-CFLAGS_64 := $(ARCH_64) -g $(CFLAGS_BOTH) -mcmodel=kernel -mno-red-zone
+# Without vector registers nobody needs more of the stack than a word's alignment.
+CFLAGS_64 := $(ARCH_64) -g $(CFLAGS_BOTH) $(STACK_64) -mcmodel=kernel -mno-red-zone
 CFLAGS_32 := $(ARCH_32) $(CFLAGS_BOTH) -march=i686
 LDFLAGS := -nostdlib -static --gc-sections --build-id=none -z max-page-size=4096 -z noexecstack \
 	--orphan-handling=error --fatal-warnings
@@ -196,12 +199,15 @@ $(BUILD)/obj/boot/%.c.o: boot/%.c $(BUILD)/flags
 SMALL := kernel/shell/%.c kernel/dev/%.c kernel/main.c kernel/options.c kernel/mm/frame_init.c \
 	kernel/mm/frame_check.c kernel/mm/kspace.c kernel/mm/kspace_boot.c kernel/mm/memmap.c \
 	kernel/mm/reclaim.c kernel/mm/show.c kernel/mm/swap.c \
-	kernel/lib/format.c kernel/lib/ksym.c kernel/lib/panic.c kernel/arch/x86_64/mmu.c \
+	kernel/lib/format.c kernel/lib/glob.c kernel/lib/ksym.c kernel/lib/panic.c \
+	kernel/lib/parse.c kernel/lib/printk.c kernel/arch/x86_64/backtrace.c kernel/arch/x86_64/mmu.c \
 	kernel/arch/x86_64/multiboot.c kernel/arch/x86_64/smp_start.c \
 	kernel/arch/x86_64/access.c kernel/arch/x86_64/nmi.c kernel/arch/x86_64/trap_report.c \
 	kernel/arch/x86_64/apic.c kernel/arch/x86_64/cpu.c kernel/arch/x86_64/clock.c kernel/proc/%.c
 FAST := kernel/dev/vtd_table.c
-$(patsubst %,$(BUILD)/obj/%.o,$(filter-out $(FAST),$(filter $(SMALL),$(SOURCES)))): CFLAGS_64 += -Os
+SMALL_FLAGS := -Oz
+$(patsubst %,$(BUILD)/obj/%.o,$(filter-out $(FAST),$(filter $(SMALL),$(SOURCES)))): \
+	CFLAGS_64 += $(SMALL_FLAGS)
 
 # The copying loops of these must not become calls of themselves.
 $(BUILD)/obj/kernel/lib/string.c.o: CFLAGS_64 += -fno-builtin $(if $(findstring -m64,$(ARCH_64)),\
@@ -234,7 +240,7 @@ $(BUILD)/firmware.elf: $(BUILD)/linker.ld $(OBJECTS) $(BUILD)/obj/tests/boot/fir
 	$(Q)$(link) -e firmware_entry
 
 # Changed when the way to compile changes; everything depends on it.
-FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS_64) $(CFLAGS_32) $(LDFLAGS) $(OBJECTS)
+FLAGS := $(CC) $(SMALL) $(SMALL_FLAGS) $(CPPFLAGS) $(CFLAGS_64) $(CFLAGS_32) $(LDFLAGS) $(OBJECTS)
 .PHONY: FORCE
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)

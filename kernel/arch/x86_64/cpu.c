@@ -32,7 +32,7 @@ struct PACKED table_register {
 #define SEGMENT_USER_CODE 0x00affb000000ffff
 #define TSS_PRESENT 0x0000890000000000
 
-#define STUB_BYTES 16 /* of each entry stub in trap_entry.S */
+#define STUB_BYTES 8 /* of each entry stub in trap_entry.S */
 extern const uint8_t trap_stubs[];
 
 static struct gate idt[256] ALIGNED(4096);
