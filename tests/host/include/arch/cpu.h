@@ -1,6 +1,6 @@
 /*
- * The fake CPU: no interrupts that come, nothing to identify. Replaces the CPU's header of the
- * same name, as far as code that runs on the host needs it.
+ * The fake CPU: no interrupts but calls of others, nothing to identify. Replaces the CPU's header
+ * of the same name, as far as code that runs on the host needs it.
  */
 #ifndef ARCH_CPU_H
 #define ARCH_CPU_H
@@ -12,20 +12,13 @@
 
 #define RFLAGS_IF (1u << 9)
 
-/* Interrupts: there are none, but who has them disabled is known, for the locks' rules. */
+/* Interrupts: a CPU that has them disabled is not called by others meanwhile (arch/smp.h). */
+void arch_irq_enable(void);
+void arch_irq_disable(void);
+
 ALWAYS_INLINE bool arch_irq_enabled(void)
 {
 	return !cpu_local()->irq_disabled;
-}
-
-ALWAYS_INLINE void arch_irq_enable(void)
-{
-	cpu_local()->irq_disabled = false;
-}
-
-ALWAYS_INLINE void arch_irq_disable(void)
-{
-	cpu_local()->irq_disabled = true;
 }
 
 ALWAYS_INLINE uint64_t arch_irq_save(void)

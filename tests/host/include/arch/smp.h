@@ -1,6 +1,6 @@
 /*
- * Many CPUs: on the host, threads that cannot be interrupted. Replaces the CPU's header of the
- * same name.
+ * Many CPUs: on the host, threads. One is interrupted by being kept from having its interrupts
+ * enabled while the caller acts in its place. Replaces the CPU's header of the same name.
  */
 #ifndef ARCH_SMP_H
 #define ARCH_SMP_H
@@ -8,17 +8,13 @@
 #include <arch/cpu.h>
 #include <lib/cpu_set.h>
 
+/* Those that the kernel's own tables concern: none, no access here goes by them. */
 static inline void cpu_set_others(struct cpu_set *set)
 {
 	cpu_set_clear(set);
 }
 
-static inline void cpu_call(const struct cpu_set *set, void (*fn)(void *arg), void *arg, bool wait)
-{
-	(void)wait;
-	if (cpu_set_count(
-		    set)) /* a flush here waits for the accesses of all threads (host_mmu.c) */
-		fn(arg);
-}
+/* Run fn(arg) as each CPU of the set, in turn; host_sched.c. */
+void cpu_call(const struct cpu_set *set, void (*fn)(void *arg), void *arg, bool wait);
 
 #endif
