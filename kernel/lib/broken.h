@@ -14,6 +14,7 @@
 #define BROKEN_VARIANTS(X)                                                                       \
 	X(nothing)           /* all is well */                                                   \
 	X(no_flush)          /* nobody is told that an entry grants less: flush.c */             \
+	X(no_catch_up)       /* who comes back to a space trusts its TLB: tlb.c */               \
 	X(free_before_flush) /* frames go before the TLBs that lead to them are flushed */       \
 	X(early_unlock)      /* a fault lets its table's lock go before the entry's change */    \
 	X(late_init)         /* a table is linked before it is zeroed, as a CPU (or compiler) */ \

@@ -2,15 +2,8 @@
  * Flush batches; see flush.h. Invariant: a frame in the batch keeps the edge that its entry had, so
  * that nobody can be handed it before the flush.
  *
- * Who is flushed: the CPUs that have the space loaded, by one round of calls; all, for the
- * kernel's own. A CPU enters space->cpus before it can cache anything and leaves it after it has
- * loaded another root, which forgets everything (we use no PCIDs); so one that is away has
- * nothing to catch up with, and needs no generation number to know. docs/cpus.md tells the rest.
- *
- *   flusher                            a CPU that comes
- *     entry changes                      cpus |= me
- *     (full barrier)                     (full barrier)
- *     reads cpus                         loads the root: sees the change
+ * Who is flushed, with one round of calls: the CPUs that run in the space, and if tables go, those
+ * that have kept its root; all, for the kernel's own. tlb.h says why the others need none.
  */
 #include <arch/mmu.h>
 #include <arch/smp.h>
@@ -23,6 +16,7 @@
 #include <mm/grace.h>
 #include <mm/share.h>
 #include <mm/space.h>
+#include <mm/tlb.h>
 
 #define FLUSH_MAGIC 0xf1a5bacc
 
@@ -65,14 +59,30 @@ static uint64_t flush_page_count(const struct pt_batch *b)
 	return (b->last - b->start) / b->step + 1;
 }
 
-/* On each CPU that is flushed. */
+static bool flush_is_full(const struct pt_batch *b)
+{
+	return !b->pending || flush_page_count(b) > FLUSH_PAGES_MAX;
+}
+
+static void flush_all_here(const struct pt_batch *b)
+{
+	if (b->space)
+		arch_root_load(arch_root_current());
+	else
+		arch_tlb_flush_all();
+}
+
+/* On each CPU that is flushed, interrupts disabled. */
 static void flush_here(void *arg)
 {
 	const struct pt_batch *b = arg;
+	bool full = flush_is_full(b);
 	va_t va = b->start;
 
-	if (!b->pending || flush_page_count(b) > FLUSH_PAGES_MAX) {
-		arch_tlb_flush_all();
+	if (b->space && !tlb_look(b->space, b->number, &full))
+		return;
+	if (full) {
+		flush_all_here(b);
 		return;
 	}
 	for (uint64_t count = flush_page_count(b); count; count--, va += b->step)
@@ -82,7 +92,7 @@ static void flush_here(void *arg)
 static void flush_count(const struct pt_batch *b)
 {
 	FLUSH_COUNT(rounds, 1);
-	if (!b->pending || flush_page_count(b) > FLUSH_PAGES_MAX) {
+	if (flush_is_full(b)) {
 		FLUSH_COUNT(full, 1);
 		return;
 	}
@@ -90,7 +100,27 @@ static void flush_count(const struct pt_batch *b)
 	FLUSH_COUNT(pages, flush_page_count(b));
 }
 
-/* Flush every CPU that may have cached something, with one round of calls at the most. */
+/* Whom it concerns: space or kernel. The caller's CPU is in the set, or not. */
+static void flush_choose(struct pt_batch *b, struct cpu_set *set)
+{
+	if (b->space) {
+		b->number = tlb_begin_flush(b->space, b->tables, set);
+		return;
+	}
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	cpu_set_others(set);
+	cpu_set_add(set, cpu_index());
+}
+
+static void flush_this_cpu(struct pt_batch *b)
+{
+	uint64_t flags = arch_irq_save();
+
+	flush_here(b);
+	arch_irq_restore(flags);
+}
+
+/* Flush every CPU that may use something stale, with one round of calls at the most. */
 static void flush_cpus(struct pt_batch *b)
 {
 	struct cpu_set set;
@@ -98,13 +128,9 @@ static void flush_cpus(struct pt_batch *b)
 	if (BROKEN(no_flush))
 		return;
 	preempt_disable();
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (b->space)
-		cpu_set_copy(&set, &b->space->cpus);
-	else
-		cpu_set_others(&set);
-	if (!b->space || cpu_set_has(&set, cpu_index()))
-		flush_here(b);
+	flush_choose(b, &set);
+	if (cpu_set_has(&set, cpu_index()))
+		flush_this_cpu(b);
 	cpu_set_remove(&set, cpu_index());
 	if (cpu_set_count(&set)) {
 		FLUSH_COUNT(calls, 1);

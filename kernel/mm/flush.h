@@ -12,7 +12,7 @@
  * there is no memory for those, the batch flushes, lets go what it has, and goes on.) A batch that
  * leaves its scope unflushed is a bug, which test builds see.
  *
- * Locking: a batch belongs to one operation on one CPU. Talks to: arch/mmu, frame.
+ * Locking: a batch belongs to one operation on one CPU. Talks to: arch/mmu, frame, tlb.
  */
 #ifndef MM_FLUSH_H
 #define MM_FLUSH_H
@@ -32,6 +32,7 @@ struct pt_batch {
 	va_t start, last;         /* the stale range, inclusive; only if pending */
 	uint64_t step;            /* smallest leaf in it, bytes */
 	struct space *space;      /* whose translations; NULL: the kernel's, in every space */
+	uint64_t number;          /* of the flush, among the space's: tlb.h */
 	struct flush_page *pages; /* full ones */
 	unsigned frame_count;
 	struct flush_frame {

@@ -5,7 +5,6 @@
  * entries into a flush batch, flush, give frames back, close the section. Locking: the space's
  * operation. Talks to: area list, flush, notifier, swap, kspace (kernel entries of the top table).
  */
-#include <arch/cpu.h>
 #include <lib/printk.h>
 #include <mm/flush.h>
 #include <mm/kspace.h>
@@ -13,10 +12,10 @@
 #include <mm/share.h>
 #include <mm/space.h>
 #include <mm/swap.h>
+#include <mm/tlb.h>
 
 struct list space_list = LIST_INIT(space_list);
 struct spinlock space_list_lock = SPINLOCK_INIT(LOCK_SPACES);
-static struct space *current_space[CPU_MAX];
 static struct pool family_pool = POOL_INIT(family_pool, struct family);
 static struct pool space_pool = POOL_INIT(space_pool, struct space);
 
@@ -82,6 +81,7 @@ void space_destroy(struct space *s)
 	struct area *area, *next;
 	int err;
 
+	tlb_detach_all(s);
 	ASSERT_EQ(cpu_set_count(&s->cpus), 0u);
 	notifier_release(&s->notifier);
 	flush_begin(&batch, s);
@@ -97,30 +97,6 @@ void space_destroy(struct space *s)
 	flush_end(&batch);
 	family_put(s->family);
 	pool_free(&space_pool, s);
-}
-
-/*
- * A CPU is in the set before it can cache anything of the space, and out of it after it has
- * forgotten everything (loading a root flushes); so whoever flushes finds it or need not.
- */
-void space_switch(struct space *s)
-{
-	struct space *old;
-
-	preempt_disable();
-	old = current_space[cpu_index()];
-	if (s)
-		cpu_set_add_atomic(&s->cpus, cpu_index());
-	current_space[cpu_index()] = s;
-	arch_root_load(s ? s->root.top.pa : kernel_space.root.top.pa);
-	if (old && old != s)
-		cpu_set_remove_atomic(&old->cpus, cpu_index());
-	preempt_enable();
-}
-
-struct space *space_current(void)
-{
-	return current_space[cpu_index()];
 }
 
 int64_t space_mapped(const struct space *s, enum mapped_kind kind)

@@ -97,7 +97,8 @@ struct space {
 	pt_attr_t user; /* PT_U for user spaces, 0 for the kernel's */
 	/* with locks of their own, or atomic */
 	struct notifier notifier;
-	struct cpu_set cpus; /* that have the space loaded */
+	struct cpu_set cpus; /* that have its root loaded, lazy ones included: tlb.h */
+	uint64_t generation; /* of its translations: the number of its last flush */
 	/* under space_list_lock */
 	struct list link; /* in space_list */
 
@@ -127,13 +128,13 @@ struct space *space_create(void);
 struct space *space_create_related(struct space *relative);
 
 /*
- * Remove every area, release subscribers, free the tables. No CPU may have it loaded.
+ * Remove every area, release subscribers, free the tables. No CPU may run in it.
  */
 void space_destroy(struct space *space);
 
-/* Make this CPU walk the space's tables; NULL: the kernel's own. */
+/* Make this CPU run in the space; NULL: in none, and then it may keep its root (tlb.h). */
 void space_switch(struct space *space);
-/* The space this CPU runs; NULL: none but the kernel's. */
+/* The space this CPU runs in; NULL: none. */
 struct space *space_current(void);
 
 /*
