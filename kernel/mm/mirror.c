@@ -276,8 +276,10 @@ static int mirror_establish(struct mirror_job *j, uint64_t sequence, va_t end,
 	struct mirror_stale stale = { .any = false };
 	int err = -EAGAIN;
 
+	if (UNLIKELY(m->retry_skip))
+		m->retry_skip(&j->space->notifier, sequence, j->va, end);
 	spin_lock(&m->lock);
-	if (notifier_read_retry(&j->space->notifier, sequence, j->va, end) && !m->retry_skip) {
+	if (!m->retry_skip && notifier_read_retry(&j->space->notifier, sequence, j->va, end)) {
 		m->stats.retry_count++;
 	} else {
 		m->low = span[0].va < m->low ? span[0].va : m->low;

@@ -60,7 +60,8 @@ struct mirror {
 	struct pt_owner owner;
 	va_t low, high; /* whatever was ever filled lies in [low, high] */
 	struct mirror_stats stats;
-	bool retry_skip; /* for tests: establish what may be stale */
+	/* For tests: called in place of looking again; what may be stale is established then. */
+	void (*retry_skip)(struct notifier *n, uint64_t sequence, va_t start, va_t end);
 };
 
 /* Every mirror there is, for reports and checks, and the lock of the list. */
