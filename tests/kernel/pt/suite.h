@@ -115,12 +115,18 @@ static uint64_t suite_total_pages(void)
 
 /* ---- The operations on the suite's root, each with its own flush. ---- */
 
+/* What a leaf has that was asked to have this: not what the format has no room for. */
+static pt_attr_t suite_known(pt_attr_t attr)
+{
+	return (attr & PT_ATTR_KNOWN) | SUITE_ATTR;
+}
+
 static int suite_map(va_t va, uint64_t pa, uint64_t bytes, pt_attr_t attr)
 {
 	int err;
 
 	suite_batch_begin(&suite.batch);
-	err = pt_map(&suite.root, va, PA(pa), bytes, attr | SUITE_ATTR, &suite.batch);
+	err = pt_map(&suite.root, va, PA(pa), bytes, suite_known(attr), &suite.batch);
 	suite_batch_end(&suite.batch);
 	return err;
 }
@@ -142,7 +148,7 @@ static int suite_unmap(va_t start, va_t end)
 
 static int suite_protect(va_t start, va_t end, pt_attr_t clear, pt_attr_t set)
 {
-	return pt_protect(&suite.root, start, end, clear, set);
+	return pt_protect(&suite.root, start, end, clear, set & PT_ATTR_KNOWN);
 }
 
 static int suite_merge(va_t start, va_t end)
@@ -179,7 +185,7 @@ static bool suite_is_mapped(va_t va, uint64_t pa, pt_attr_t attr, unsigned level
 	struct pt_span s = pt_translate(&suite.root, va);
 
 	return s.kind == PT_LEAF && s.pa.value == pa && s.level == level &&
-	       s.attr == (attr | SUITE_ATTR);
+	       s.attr == suite_known(attr);
 }
 
 static bool suite_is_none(va_t va)

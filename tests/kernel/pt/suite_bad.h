@@ -8,6 +8,12 @@
 #include <tests/kernel/pt/suite.h>
 #include <tests/kernel/pt/suite_map.h>
 
+/* A bit that an entry in memory has. */
+static uint64_t suite_entry_bit(void)
+{
+	return 1ull << suite_random(8ull << PT_SLOT_SHIFT);
+}
+
 /* A value of a level that is bad, though it differs in few bits from an entry that points to memory
  * or a table. */
 static ptv_t suite_bad_value(ptv_t proper)
@@ -16,9 +22,9 @@ static ptv_t suite_bad_value(ptv_t proper)
 
 	for (unsigned i = 0; i < 100000 && !ptv_is_bad(v); i++) {
 		v = proper;
-		v.bits ^= 1ull << suite_random(64);
+		v.bits ^= suite_entry_bit();
 		if (i > 64)
-			v.bits ^= 1ull << suite_random(64) | 1ull << suite_random(64);
+			v.bits ^= suite_entry_bit() | suite_entry_bit();
 	}
 	EXPECT(ptv_is_bad(v));
 	return v;

@@ -9,6 +9,8 @@
 
 #include <tests/kernel/pt/suite.h>
 
+/* What is given to leaves and taken from them. */
+#define SUITE_CHANGED ((PT_RIGHTS | PT_MARK) & PT_ATTR_KNOWN)
 #define SUITE_TABLES_MAX 200 /* more in use than this, and everything is unmapped */
 
 /* A page number from 0 to the root's end, inclusive: a boundary of a high level, or a few steps of
@@ -56,7 +58,7 @@ static void suite_step_map(struct model *m)
 {
 	struct suite_span s = suite_random_span();
 	uint64_t pa = suite_page_to_pfn(s.first) + suite_random(8) * suite_pages(s.class);
-	pt_attr_t attr = (test_random() & (PT_RWX | PT_U | PT_MARK)) | SUITE_ATTR;
+	pt_attr_t attr = suite_known(test_random() & SUITE_CHANGED);
 	bool taken = model_overlaps(m, s.first, s.first + s.count - 1);
 
 	EXPECT_EQ(suite_map(s.first << PT_PAGE_SHIFT, pa << PT_PAGE_SHIFT, s.count << PT_PAGE_SHIFT,
@@ -80,8 +82,8 @@ static void suite_step_unmap(struct model *m)
 static void suite_step_protect(struct model *m)
 {
 	struct suite_span s = suite_random_span();
-	pt_attr_t clear = test_random() & (PT_RWX | PT_U | PT_MARK | SUITE_AD);
-	pt_attr_t set = test_random() & (PT_RWX | PT_U | PT_MARK) & ~clear;
+	pt_attr_t clear = test_random() & (SUITE_CHANGED | SUITE_AD);
+	pt_attr_t set = test_random() & SUITE_CHANGED & ~clear;
 
 	EXPECT_EQ(suite_protect(s.first << PT_PAGE_SHIFT, (s.first + s.count) << PT_PAGE_SHIFT,
 				clear, set),
