@@ -79,16 +79,17 @@ $(BUILD)/host/$(1)/%.c.o: %.c $(BUILD)/host/$(1)/flags
 	@$$(HOST_CC_$(1)) $$(HOST_CPPFLAGS) $$(HOST_CFLAGS) $$(HOST_FREESTANDING) \
 		$$(HOST_FLAGS_$(1)) -c $$< -o $$@
 
-$(BUILD)/host/$(1)/test: $$(HOST_OBJS_$(1))
+$(BUILD)/host/$(1)/test: $$(HOST_OBJS_$(1)) $(BUILD)/host/$(1)/sources
 	@$$(HOST_CC_$(1)) $$(HOST_FLAGS_$(1)) -pthread $$(HOST_OBJS_$(1)) -o $$@
 
-# Changed when the way to compile changes, or what there is to link.
-HOST_WAY_$(1) := $$(HOST_CC_$(1)) $$(HOST_CPPFLAGS) $$(HOST_CFLAGS) $$(HOST_FLAGS_$(1)) \
-	$$(HOST_SRCS_$(1))
+# Changed when the way to compile changes, and when what there is to link does.
+HOST_WAY_$(1) := $$(HOST_CC_$(1)) $$(HOST_CPPFLAGS) $$(HOST_CFLAGS) $$(HOST_FLAGS_$(1))
 .PHONY: host-always
-$(BUILD)/host/$(1)/flags: host-always
+$(BUILD)/host/$(1)/flags: HOST_SAYS = $$(HOST_WAY_$(1))
+$(BUILD)/host/$(1)/sources: HOST_SAYS = $$(HOST_SRCS_$(1))
+$(BUILD)/host/$(1)/flags $(BUILD)/host/$(1)/sources: host-always
 	@mkdir -p $$(@D)
-	@echo '$$(HOST_WAY_$(1))' | cmp -s - $$@ || echo '$$(HOST_WAY_$(1))' >$$@
+	@echo '$$(HOST_SAYS)' | cmp -s - $$@ || echo '$$(HOST_SAYS)' >$$@
 
 .PHONY: host-run-$(1)
 host-run-$(1): $(BUILD)/host/$(1)/test
