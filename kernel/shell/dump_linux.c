@@ -52,9 +52,9 @@ static void print_line(struct line *l)
 	for (; !(size & 1023) && unit[1]; size >>= 10)
 		unit++;
 	printk("0x%016lx-0x%016lx   %9lu%c %s%s%s%s%s%s%s%s%s\n", l->start, l->last + 1, size,
-	       *unit, a & PT_U ? "USR " : "    ", a & PT_W ? "RW " : "ro ",
-	       a & PT_UC ? "PWT " : "    ", a & PT_UC ? "PCD " : "    ", l->level ? "PSE " : "    ",
-	       "    ", a & PT_GLOBAL ? "GLB " : "    ", a & PT_X ? "x  " : "NX ", level[l->level]);
+	       *unit, a & PT_U ? "USR " : "    ", a & PT_W ? "RW " : "ro ", "    ",
+	       a & PT_UC ? "PCD " : "    ", l->level ? "PSE " : "    ", "    ",
+	       a & PT_GLOBAL ? "GLB " : "    ", a & PT_X ? "x  " : "NX ", level[l->level]);
 }
 
 static void add_span(void *arg, const struct pt_span *s)
