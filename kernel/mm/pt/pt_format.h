@@ -8,6 +8,8 @@
  *   PT_TABLE_BITS   log2 of the entries of a table
  *   PT_SLOT_SHIFT   log2 of the bytes of an entry
  *   PT_LEVEL_COUNT  levels of the deepest root; a root may have fewer
+ *   PT_SOFT_BITS    bits of data in a soft entry
+ *   PT_ATTR_KNOWN   attributes that a leaf has room for; the library refuses others
  *
  * A zeroed table must read as all PT_NONE. Functions on values are pure. Functions on entries are
  * single accesses: the other side may be a hardware walker that sets PT_YOUNG and PT_DIRTY.
@@ -33,7 +35,8 @@ static inline uint64_t ptv_soft_data(ptv_t v);
 
 /*
  * Make a value. A leaf keeps all attributes that the format knows (PT_ATTR_KNOWN), even when it
- * lacks PT_R; level must be in pt_leaf_levels(). A table grants PT_R | PT_W | PT_X | PT_U as told.
+ * lacks PT_R; level must be in pt_leaf_levels(). A table grants PT_R | PT_W | PT_X | PT_U as told,
+ * of those that the format knows.
  */
 static inline ptv_t ptv_make_leaf(pa_t pa, pt_attr_t attr, unsigned level);
 static inline ptv_t ptv_make_table(pa_t pa, pt_attr_t rights, unsigned level);
