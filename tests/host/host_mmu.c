@@ -48,6 +48,19 @@ void host_tlb_fill(const struct host_translation *t)
 	*slot_of(t->va) = *t;
 }
 
+struct host_flushes host_flushes;
+
+static void note_page(va_t va)
+{
+	if (cpu_index())
+		return;
+	host_flushes.pages++;
+	if (va < host_flushes.lowest)
+		host_flushes.lowest = va;
+	if (va > host_flushes.highest)
+		host_flushes.highest = va;
+}
+
 /* Whatever the size of its page: there is an entry for each small one that was used. */
 void arch_tlb_flush_page(va_t va)
 {
@@ -56,6 +69,7 @@ void arch_tlb_flush_page(va_t va)
 	for (unsigned i = 0; i < TLB_ENTRIES; i++)
 		if (is_about(&tlb[i], va))
 			tlb[i].valid = false;
+	note_page(va);
 }
 
 void arch_tlb_flush_all(void)
@@ -64,6 +78,7 @@ void arch_tlb_flush_all(void)
 
 	for (unsigned i = 0; i < TLB_ENTRIES; i++)
 		tlb[i].valid = false;
+	host_flushes.all += !cpu_index();
 }
 
 void arch_root_load(pa_t root)

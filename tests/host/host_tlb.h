@@ -19,4 +19,10 @@ struct host_translation {
 const struct host_translation *host_tlb_find(va_t va);
 void host_tlb_fill(const struct host_translation *t);
 
+/* What CPU 0 was told to forget, for tests; `lowest` and `highest` are theirs to set back. */
+extern struct host_flushes {
+	uint64_t pages, all;
+	va_t lowest, highest;
+} host_flushes;
+
 #endif
