@@ -23,8 +23,8 @@ import altered  # noqa: E402
 PARALLEL = 2
 PLAIN, SANITIZED = "gcc-plain", "gcc-asan"
 # Processor seconds of the slow suites, in the order in which they are tried; all others together
-# come before, as one. Those of the library alone are tried when the library changes. Suites that ask
-# what happened between threads are left out: on a busy machine nothing may.
+# come before, as one. Those of the library alone are tried when the library changes. Suites that
+# ask what happened between threads are left out: on a busy machine nothing may.
 SLOW = {"family": 0.2, "inject": 0.5, "model": 1.0, "turns": 0.2, "frame_span": 0.4,
         "mm_cpus": 5.0}
 SLOW_LIBRARY = {"pt_scrambled": 0.3, "pt_scrambled_2": 0.3, "pt_vtd_3": 0.7, "pt_scrambled_4": 0.7,
