@@ -34,7 +34,7 @@ make report-test  use it in headless Chromium, as a person would
 make defects      plant each seeded defect in a copy of the tree, and see a test turn red
 make fuzz         libFuzzer on whatever reads outside input: FUZZ_SECONDS=60 a target, FUZZ=glob
 make libpt        install the page-table library for other programs, and libpt-test tries that
-make mutants      how many small changes of the mm do the host's tests notice: MUTANTS=300 SEED=n
+make mutants      small changes of the mm that the host's tests notice: MUTANTS=300 SEED=n MUTANT=name
 make coverage     which lines and branches of the mm do they come to
 make soak         everything on 4 CPUs with random seeds, and fuzzing: MINUTES=60
 make soak-test    does it see, keep and repeat what fails
