@@ -7,7 +7,7 @@ the clock on the board begins where it is told.
 
 IMAGE = "ptolemy.efi"
 # An instruction takes 2^shift ns: that decides where the timer interrupts.
-SHIFTS = [4, 5, 6]
+SHIFTS = [3, 4, 5, 6]
 
 
 def variables(shift):

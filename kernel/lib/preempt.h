@@ -28,6 +28,9 @@ static inline void preempt_yield(void)
 	preempt_wait(0);
 }
 
+/* What a thread in preempt_wait waits for has happened: let that CPU look. */
+void preempt_kick(unsigned cpu);
+
 /* Should the caller stop at the next convenient point to let another thread run? */
 static inline bool need_resched(void)
 {

@@ -7,6 +7,7 @@
 #include <lib/rwlock.h>
 
 #define SLOTS_PER_CPU 8 /* a cache line */
+#define PATIENCE 500    /* rounds; before preempt_wait lets the CPU halt between its ticks */
 
 static struct ALIGNED(64) {
 	struct rwlock *lock[SLOTS_PER_CPU];
@@ -54,7 +55,7 @@ static bool has_readers(const struct rwlock *l)
 	return __atomic_load_n(&l->overflow, __ATOMIC_ACQUIRE) != 0;
 }
 
-/* ---- Readers. ---- */
+/* ---- Taking. ---- */
 
 static bool try_read(struct rwlock *l)
 {
@@ -71,16 +72,94 @@ static bool try_read(struct rwlock *l)
 	return taken;
 }
 
+static bool try_announce(struct rwlock *l)
+{
+	uint32_t none = 0;
+
+	return __atomic_compare_exchange_n(&l->writer, &none, cpu_index() + 1, false,
+					   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+}
+
+/* ---- Who waits for long. ---- */
+
+struct rw_waiter {
+	unsigned cpu;
+	bool reads;
+	bool granted; /* atomic; set by whoever lets the lock go to it */
+};
+
+static bool become_next(struct rwlock *l, struct rw_waiter *me)
+{
+	struct rw_waiter *none = NULL;
+
+	return __atomic_compare_exchange_n(&l->next, &none, me, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_RELAXED);
+}
+
+/* It has the lock by itself. Has it been given it, too? Only a reader: a writer is alone. */
+static void be_next_no_more(struct rwlock *l, struct rw_waiter *me)
+{
+	struct rw_waiter *mine = me;
+
+	if (__atomic_compare_exchange_n(&l->next, &mine, NULL, false, __ATOMIC_ACQ_REL,
+					__ATOMIC_RELAXED))
+		return;
+	while (!__atomic_load_n(&me->granted, __ATOMIC_ACQUIRE))
+		arch_pause();
+	leave(l);
+}
+
+static void wait_for(struct rwlock *l, bool (*try)(struct rwlock *l), bool reads)
+{
+	struct rw_waiter me = { .cpu = cpu_index(), .reads = reads };
+	bool next = false;
+
+	__atomic_fetch_add(&l->waiting, 1, __ATOMIC_RELAXED);
+	for (unsigned round = 0; !__atomic_load_n(&me.granted, __ATOMIC_ACQUIRE); round++) {
+		if (try(l)) {
+			if (next)
+				be_next_no_more(l, &me);
+			break;
+		}
+		if (!next && round >= PATIENCE)
+			next = become_next(l, &me);
+		preempt_wait(round);
+	}
+	__atomic_fetch_sub(&l->waiting, 1, __ATOMIC_RELAXED);
+}
+
+/* The writer goes; `next` has the lock from here on, and may be gone at once. */
+static void give_to(struct rwlock *l, struct rw_waiter *next)
+{
+	unsigned cpu = next->cpu;
+
+	if (next->reads)
+		__atomic_fetch_add(&l->overflow, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&l->writer, next->reads ? 0 : cpu + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&next->granted, true, __ATOMIC_RELEASE);
+	preempt_kick(cpu);
+}
+
+static void let_writer_go(struct rwlock *l)
+{
+	struct rw_waiter *next = NULL;
+
+	if (READ_ONCE(l->next))
+		next = __atomic_exchange_n(&l->next, NULL, __ATOMIC_ACQ_REL);
+	if (next)
+		give_to(l, next);
+	else
+		__atomic_store_n(&l->writer, 0, __ATOMIC_RELEASE);
+}
+
+/* ---- Readers. ---- */
+
 void rw_read_lock_at(struct rwlock *l, unsigned nesting, const struct lock_site *site)
 {
 	might_sleep_at(site);
 	lock_check_want(l, l->class, nesting, LOCK_READ, site);
-	while (UNLIKELY(!try_read(l))) {
-		__atomic_fetch_add(&l->waiting, 1, __ATOMIC_RELAXED);
-		for (unsigned round = 0; READ_ONCE(l->writer); round++)
-			preempt_wait(round);
-		__atomic_fetch_sub(&l->waiting, 1, __ATOMIC_RELAXED);
-	}
+	if (UNLIKELY(!try_read(l)))
+		wait_for(l, try_read, true);
 	lock_check_taken(l, l->class, nesting, LOCK_READ, site);
 }
 
@@ -103,29 +182,12 @@ void rw_read_unlock_at(struct rwlock *l, const struct lock_site *site)
 
 /* ---- Writers. ---- */
 
-static bool try_announce(struct rwlock *l)
-{
-	uint32_t none = 0;
-
-	return __atomic_compare_exchange_n(&l->writer, &none, cpu_index() + 1, false,
-					   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
-}
-
-static void announce(struct rwlock *l)
-{
-	if (LIKELY(try_announce(l)))
-		return;
-	__atomic_fetch_add(&l->waiting, 1, __ATOMIC_RELAXED);
-	for (unsigned round = 0; !try_announce(l); round++)
-		preempt_wait(round);
-	__atomic_fetch_sub(&l->waiting, 1, __ATOMIC_RELAXED);
-}
-
 void rw_write_lock_at(struct rwlock *l, unsigned nesting, const struct lock_site *site)
 {
 	might_sleep_at(site);
 	lock_check_want(l, l->class, nesting, LOCK_WRITE, site);
-	announce(l);
+	if (UNLIKELY(!try_announce(l)))
+		wait_for(l, try_announce, false);
 	if (has_readers(l)) {
 		__atomic_fetch_add(&l->waiting, 1, __ATOMIC_RELAXED);
 		for (unsigned round = 0; has_readers(l); round++)
@@ -141,7 +203,7 @@ bool rw_write_trylock_at(struct rwlock *l, const struct lock_site *site)
 	if (!try_announce(l))
 		return false;
 	if (has_readers(l)) {
-		__atomic_store_n(&l->writer, 0, __ATOMIC_RELEASE);
+		let_writer_go(l);
 		return false;
 	}
 	lock_check_taken(l, l->class, 0, LOCK_WRITE, site);
@@ -151,5 +213,5 @@ bool rw_write_trylock_at(struct rwlock *l, const struct lock_site *site)
 void rw_write_unlock_at(struct rwlock *l, const struct lock_site *site)
 {
 	lock_check_release(l, l->class, LOCK_WRITE, site);
-	__atomic_store_n(&l->writer, 0, __ATOMIC_RELEASE);
+	let_writer_go(l);
 }

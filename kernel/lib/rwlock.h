@@ -11,8 +11,10 @@
  *     lock.writer? give way       slot[each cpu] == lock? wait
  *
  * Whoever waits yields its CPU; holders may sleep and be preempted, but not be in an interrupt.
- * Readers give way to a writer that waits, so a thread must not take the lock twice. The slots
- * need no memory in the lock and none to be set up: the lock is 16 bytes.
+ * Readers give way to a writer that waits, so a thread must not take the lock twice. One of those
+ * who have waited for long, be it to read or to write, is `next`: the writer that goes gives the
+ * lock to it and wakes its CPU. Else a CPU that looks once a tick could find it taken every time,
+ * by another that takes it again at once. The slots need no memory in the lock.
  *
  * Locking: it is one; classes with LOCK_FLAG_SLEEP. Talks to: lib/preempt, lib/lock_check.
  */
@@ -23,10 +25,11 @@
 #include <lib/preempt.h>
 
 struct rwlock {
-	uint32_t writer;   /* 1 + CPU of the writer that has the lock or is next; 0: none */
-	uint32_t waiting;  /* those who wait, readers and writers */
-	uint32_t overflow; /* readers without a slot */
-	uint8_t class;     /* enum lock_class */
+	uint32_t writer;        /* 1 + CPU of the writer that has the lock or is next; 0: none */
+	uint32_t waiting;       /* those who wait, readers and writers */
+	uint32_t overflow;      /* readers without a slot */
+	uint8_t class;          /* enum lock_class */
+	struct rw_waiter *next; /* atomic */
 };
 
 #define RWLOCK_INIT(class_)       \

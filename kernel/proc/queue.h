@@ -16,6 +16,8 @@ struct queue {
 	struct list ready, sleeping; /* sleeping: parked with a time limit, in no order */
 	struct list threads;         /* all there are */
 	struct thread *current, *idle;
+	/* atomic */
+	uint32_t kicked; /* what somebody here waits for has happened: preempt_kick */
 	/* its own CPU's, interrupts disabled */
 	struct thread *exited; /* left for good by the last switch */
 	uint64_t alarm_at;     /* what the timer is set to; 0: nothing */

@@ -176,9 +176,19 @@ void preempt_wait(unsigned round)
 	arch_irq_disable();
 	if (!list_empty(&this_queue()->ready))
 		sched_switch();
-	else if (round >= WAIT_ROUNDS)
+	else if (round >= WAIT_ROUNDS &&
+		 !__atomic_exchange_n(&this_queue()->kicked, 0, __ATOMIC_ACQUIRE))
 		arch_irq_enable_and_halt();
 	arch_irq_enable();
+}
+
+/* The note is for a CPU that has handled the interrupt and is about to halt. */
+void preempt_kick(unsigned cpu)
+{
+	if (cpu == cpu_index())
+		return;
+	__atomic_store_n(&queues[cpu].kicked, 1, __ATOMIC_RELEASE);
+	smp_send_reschedule(cpu);
 }
 
 /* ---- Waking. ---- */

@@ -122,3 +122,9 @@ void preempt_wait(unsigned round)
 	(void)round;
 	arch_pause();
 }
+
+/* Nobody halts. */
+void preempt_kick(unsigned cpu)
+{
+	(void)cpu;
+}
