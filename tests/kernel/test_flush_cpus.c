@@ -13,12 +13,6 @@
 #define ROUNDS 200
 #define WINDOW 16 /* pages a CPU comes and goes with: all CPUs' are few enough to stay cached */
 
-#define NEED_TWO_CPUS()                            \
-	do {                                       \
-		if (cpu_count() < 2)               \
-			TEST_SKIP("needs 2 CPUs"); \
-	} while (0)
-
 /* ---- What is gone, is gone for all. ---- */
 
 static void touch_what_comes_and_goes(struct worker *w)
@@ -192,7 +186,7 @@ TEST(flush_cpus, omitted_flush_shows_the_freed_page)
 {
 	struct work k;
 
-	NEED_TWO_CPUS();
+	NEED_CPUS(2);
 	k = work_begin(WINDOW);
 	work_run(&k, look_at_what_is_gone);
 	EXPECT_LE(1ull, k.done[1] + k.done[2] + k.done[3]);

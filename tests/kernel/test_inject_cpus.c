@@ -14,12 +14,6 @@
 #define LOSSES 16
 #define LOAD_ROUNDS 300
 #define LOAD_PAGES 24
-#define NEED_CPUS(n)                                   \
-	do {                                           \
-		if (cpu_count() < (n))                 \
-			TEST_SKIP("needs %u CPUs", n); \
-	} while (0)
-
 /* ---- Late calls. ---- */
 
 static unsigned call_count, late_call; /* the number of the one that is handled late, from 1 */
@@ -60,7 +54,7 @@ static void take_pages(struct worker *w)
 // Whichever of the calls that flush other CPUs is handled late, who flushes waits for it.
 TEST(inject_cpus, every_call_late)
 {
-	NEED_CPUS(2u);
+	NEED_CPUS(2);
 	late_count = 0;
 	for (late_call = 1; late_call <= DELAYED_CALLS; late_call++) {
 		struct work k = work_begin(ROUNDS);
@@ -104,7 +98,7 @@ static void nothing(void *arg)
 // A thread whose CPU was not told of it runs with the next interrupt that the CPU gets.
 TEST(inject_cpus, every_reschedule_lost)
 {
-	NEED_CPUS(2u);
+	NEED_CPUS(2);
 	lost_count = 0;
 	smp_inject_loss = lose;
 	for (unsigned i = 0; i < LOSSES; i++) {
@@ -214,7 +208,7 @@ TEST(inject_cpus, random_under_load)
 {
 	bool shares = fork_shares_tables;
 
-	NEED_CPUS(2u);
+	NEED_CPUS(2);
 	load_failed = 0;
 	for (unsigned round = 0; round < 4; round++) {
 		struct work k = work_begin(LOAD_PAGES);

@@ -15,12 +15,6 @@
 #define ROUNDS 50
 #define WINDOW 16 /* pages used in turn: few enough for all of them to stay cached */
 
-#define NEED_ALL_CPUS()                            \
-	do {                                       \
-		if (cpu_count() < CPUS)            \
-			TEST_SKIP("needs 4 CPUs"); \
-	} while (0)
-
 static va_t page_of(unsigned round)
 {
 	return BASE + PAGES(round % WINDOW);
@@ -82,7 +76,7 @@ TEST(lazy, no_call_for_data_and_a_catch_up)
 {
 	struct work k;
 
-	NEED_ALL_CPUS();
+	NEED_CPUS(CPUS);
 	k = work_begin(WINDOW);
 	work_run(&k, miss_changes);
 	for (unsigned i = 1; i < CPUS; i++)
@@ -130,7 +124,7 @@ TEST(lazy, comes_back_warm)
 {
 	struct work k;
 
-	NEED_ALL_CPUS();
+	NEED_CPUS(CPUS);
 	k = work_begin(WINDOW);
 	work_run(&k, come_back_warm);
 	for (unsigned i = 1; i < CPUS; i++)
@@ -173,7 +167,7 @@ TEST(lazy, omitted_catch_up_shows)
 {
 	struct work k;
 
-	NEED_ALL_CPUS();
+	NEED_CPUS(CPUS);
 	k = work_begin(WINDOW);
 	work_run(&k, trust_the_tlb);
 	EXPECT_LE(1ull, k.done[1] + k.done[2] + k.done[3]);
@@ -226,7 +220,7 @@ TEST(lazy, tables_reach_who_is_lazy)
 {
 	struct work k;
 
-	NEED_ALL_CPUS();
+	NEED_CPUS(CPUS);
 	k = work_begin(WINDOW);
 	work_run(&k, lose_tables);
 	work_end(&k);
@@ -256,7 +250,7 @@ TEST(lazy, destroyed_space_is_loaded_nowhere)
 {
 	struct work k;
 
-	NEED_ALL_CPUS();
+	NEED_CPUS(CPUS);
 	k = work_begin(WINDOW);
 	k.space[1] = space_create();
 	REQUIRE(k.space[1]);
@@ -306,7 +300,7 @@ TEST(lazy, flushes_that_meet_are_done_at_once)
 	uint64_t spared = 0, tried = 0;
 	struct work k;
 
-	NEED_ALL_CPUS();
+	NEED_CPUS(CPUS);
 	k = work_begin(WINDOW);
 	while (!spared && tried < TRIES) {
 		k.arrived = 0;

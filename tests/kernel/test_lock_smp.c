@@ -9,18 +9,8 @@
 #include <lib/rwlock.h>
 #include <lib/spinlock.h>
 #include <lib/string.h>
-#include <proc/sched.h>
-#include <tests/kernel/test.h>
-#include <tests/kernel/workers.h>
-
-#define NEED_CPUS(n)                                             \
-	do {                                                     \
-		if (cpu_count() < (n))                           \
-			TEST_SKIP("needs %u CPUs", (unsigned)n); \
-	} while (0)
-
-#define WAIT_NS (20 * CLOCK_S) /* for what others do at once, on a host that is busy */
-#define TURNS 20000
+#include <proc/thread.h>
+#include <tests/kernel/lock_rig.h>
 
 static struct spinlock outer = SPINLOCK_INIT(LOCK_TEST_OUTER);
 static struct spinlock inner = SPINLOCK_INIT(LOCK_TEST_INNER);
@@ -45,110 +35,71 @@ static void set_flag(void *arg)
 
 /* ---- Exclusion. ---- */
 
-/* What only one at a time may touch: the two are equal but inside. */
-struct guarded {
-	uint64_t first, second;
-	unsigned turns, mixed;
-};
-
-/* Long enough for others to come in between, if they can. */
-static void linger(void)
+static void turn_spin(struct guarded *g)
 {
-	for (unsigned i = 0; i < 10; i++)
-		arch_pause();
-}
-
-static void touch(struct guarded *g)
-{
-	uint64_t n = READ_ONCE(g->first);
-
-	g->mixed += n != READ_ONCE(g->second);
-	WRITE_ONCE(g->first, n + 1);
-	linger();
-	WRITE_ONCE(g->second, n + 1);
-}
-
-static void touch_spin(struct worker *w)
-{
-	struct guarded *g = w->arg;
-
-	for (unsigned i = 0; i < g->turns; i++) {
-		spin_lock(&outer);
-		touch(g);
-		spin_unlock(&outer);
-	}
-}
-
-static void touch_break(struct worker *w)
-{
-	struct guarded *g = w->arg;
-
 	spin_lock(&outer);
-	for (unsigned i = 0; i < g->turns; i++) {
-		touch(g);
-		if (spin_needbreak(&outer))
-			spin_break(&outer);
-	}
+	guarded_touch(g);
 	spin_unlock(&outer);
 }
 
-static void touch_irq(struct worker *w)
+static void turn_break(struct guarded *g)
 {
-	struct guarded *g = w->arg;
-
-	for (unsigned i = 0; i < g->turns; i++) {
-		uint64_t flags = spin_lock_irq(&irq);
-
-		touch(g);
-		spin_unlock_irq(&irq, flags);
-	}
+	spin_lock(&outer);
+	if (spin_needbreak(&outer))
+		spin_break(&outer);
+	guarded_touch(g);
+	spin_unlock(&outer);
 }
 
-static void touch_word(struct worker *w)
+static void turn_irq(struct guarded *g)
 {
-	struct guarded *g = w->arg;
+	uint64_t flags = spin_lock_irq(&irq);
 
-	for (unsigned i = 0; i < g->turns; i++) {
-		spin_lock_word(&word, LOCK_TABLE);
-		touch(g);
-		spin_unlock_word(&word, LOCK_TABLE);
-	}
+	guarded_touch(g);
+	spin_unlock_irq(&irq, flags);
 }
 
-static void touch_try(struct worker *w)
+static void turn_word(struct guarded *g)
 {
-	struct guarded *g = w->arg;
-
-	for (unsigned i = 0; i < g->turns; i++) {
-		while (!spin_trylock(&outer))
-			arch_pause();
-		touch(g);
-		spin_unlock(&outer);
-	}
+	spin_lock_word(&word, LOCK_TABLE);
+	guarded_touch(g);
+	spin_unlock_word(&word, LOCK_TABLE);
 }
 
-static void touch_write(struct worker *w)
+static void turn_try(struct guarded *g)
+{
+	while (!spin_trylock(&outer))
+		arch_pause();
+	guarded_touch(g);
+	spin_unlock(&outer);
+}
+
+static void turn_write(struct guarded *g)
+{
+	rw_write_lock(&areas);
+	guarded_touch(g);
+	rw_write_unlock(&areas);
+}
+
+static void take_turns(struct worker *w)
 {
 	struct guarded *g = w->arg;
 
-	for (unsigned i = 0; i < g->turns; i++) {
-		rw_write_lock(&areas);
-		touch(g);
-		rw_write_unlock(&areas);
-	}
+	for (unsigned i = 0; i < g->turns; i++)
+		g->turn(g);
 }
 
 /* Each form of lock lets one CPU in at a time: no turn is lost, none is seen half done. */
 TEST(lock_smp, one_at_a_time)
 {
-	static void (*const form[])(struct worker *) = { touch_spin, touch_break, touch_irq,
-							 touch_word, touch_try,   touch_write };
+	static void (*const form[])(struct guarded *) = { turn_spin, turn_break, turn_irq,
+							  turn_word, turn_try,   turn_write };
 
 	NEED_CPUS(2);
 	for (unsigned i = 0; i < ARRAY_SIZE(form); i++) {
-		struct guarded g = { .turns = TURNS / cpu_count() };
+		struct guarded g = { .turns = TURNS / cpu_count(), .turn = form[i] };
 
-		REQUIRE(workers_run(cpu_count(), form[i], &g));
+		REQUIRE(workers_run(cpu_count(), take_turns, &g));
 		EXPECT_EQ(g.first, g.turns * cpu_count());
 		EXPECT_EQ(g.second, g.first);
 		EXPECT_EQ(g.mixed, 0);
@@ -199,10 +150,6 @@ TEST(lock_smp, handlers_and_threads_share_a_lock)
 
 /* ---- Contention. ---- */
 
-struct contest {
-	uint32_t go, started, taken;
-};
-
 static void take_once(void *arg)
 {
 	struct contest *c = arg;
@@ -213,6 +160,18 @@ static void take_once(void *arg)
 	spin_lock(&outer);
 	__atomic_store_n(&c->taken, 1, __ATOMIC_RELEASE);
 	spin_unlock(&outer);
+}
+
+/* Another CPU's thread, which takes the lock once: the caller has it first. NULL: no memory. */
+static struct thread *contend(struct contest *c)
+{
+	struct thread *t = thread_create(1, take_once, c, "contender");
+
+	if (!t)
+		return NULL;
+	spin_lock(&outer);
+	set_flag(&c->go);
+	return t;
 }
 
 static bool wait_for_needbreak(void)
@@ -231,10 +190,8 @@ TEST(lock_smp, holder_learns_who_waits)
 	struct thread *t;
 
 	NEED_CPUS(2);
-	t = thread_create(1, take_once, &c, "contender");
+	t = contend(&c);
 	REQUIRE(t);
-	spin_lock(&outer);
-	set_flag(&c.go);
 	EXPECT(wait_for_needbreak());
 	EXPECT_EQ(READ_ONCE(c.taken), 0);
 	EXPECT_EQ(spin_owner(&outer), cpu_index());
@@ -276,144 +233,13 @@ TEST(lock_smp, waiters_answer_calls)
 	struct thread *t;
 
 	NEED_CPUS(2);
-	t = thread_create(1, take_once, &c, "contender");
+	t = contend(&c);
 	REQUIRE(t);
-	spin_lock(&outer);
-	set_flag(&c.go);
 	EXPECT(wait_for(&c.started, 1));
 	cpu_set_others(&others);
 	for (unsigned i = 0; i < 100; i++)
 		cpu_call(&others, do_nothing, NULL, true);
 	spin_unlock(&outer);
-	thread_join(t);
-	EXPECT_EQ(c.taken, 1);
-}
-
-/* ---- Readers and writers. ---- */
-
-static void read_together(struct worker *w)
-{
-	uint32_t *inside = w->arg;
-
-	rw_read_lock(&areas);
-	__atomic_fetch_add(inside, 1, __ATOMIC_RELAXED);
-	for (unsigned round = 0; READ_ONCE(*inside) < w->count; round++)
-		preempt_wait(round);
-	rw_read_unlock(&areas);
-}
-
-/* Any number of readers is inside at once, more of them than a CPU has slots included. */
-TEST(lock_smp, readers_share)
-{
-	unsigned count = cpu_count() > 16 ? cpu_count() : 10 * cpu_count();
-	uint32_t inside = 0;
-
-	REQUIRE(workers_run(count, read_together, &inside));
-	EXPECT_EQ(inside, count);
-	EXPECT(rw_write_trylock(&areas));
-	rw_write_unlock(&areas);
-}
-
-/* A reader that meets nobody leaves the lock's own bytes alone. */
-TEST(lock_smp, readers_write_no_shared_line)
-{
-	struct rwlock before;
-
-	memcpy(&before, &areas, sizeof(before));
-	rw_read_lock(&areas);
-	EXPECT(!memcmp(&before, &areas, sizeof(before)));
-	rw_read_unlock(&areas);
-	EXPECT(!memcmp(&before, &areas, sizeof(before)));
-}
-
-static void read_or_write(struct worker *w)
-{
-	struct guarded *g = w->arg;
-	unsigned mixed = 0;
-	uint64_t first;
-
-	for (unsigned i = 0; i < g->turns; i++) {
-		if ((i + w->number) % 8 == 0) {
-			rw_write_lock(&areas);
-			touch(g);
-			rw_write_unlock(&areas);
-			continue;
-		}
-		rw_read_lock(&areas);
-		first = READ_ONCE(g->first);
-		linger();
-		mixed += first != READ_ONCE(g->second);
-		rw_read_unlock(&areas);
-	}
-	__atomic_fetch_add(&g->mixed, mixed, __ATOMIC_RELAXED);
-}
-
-/* Readers never see what a writer has half done, nor does a writer; no write is lost. */
-TEST(lock_smp, readers_see_whole_writes)
-{
-	unsigned count = cpu_count() > 16 ? cpu_count() : 4 * cpu_count();
-	struct guarded g = { .turns = ALIGN_DOWN(4 * TURNS / count, 8) };
-
-	NEED_CPUS(2);
-	sched_set_tick(100 * CLOCK_US); /* so that some are interrupted half way in */
-	REQUIRE(workers_run(count, read_or_write, &g));
-	sched_set_tick(SCHED_TICK_NS);
-	EXPECT_EQ(g.mixed, 0);
-	EXPECT_EQ(g.first, g.turns / 8 * count);
-	EXPECT_EQ(g.second, g.first);
-}
-
-static void write_once(void *arg)
-{
-	struct contest *c = arg;
-
-	__atomic_store_n(&c->started, 1, __ATOMIC_RELEASE);
-	rw_write_lock(&areas);
-	__atomic_store_n(&c->taken, 1, __ATOMIC_RELEASE);
-	rw_write_unlock(&areas);
-}
-
-static bool wait_for_rw_needbreak(void)
-{
-	uint64_t start = clock_now();
-
-	while (!rw_needbreak(&areas) && clock_now() - start < WAIT_NS)
-		thread_sleep(CLOCK_MS); /* so that no thread that is ready is the reason */
-	return READ_ONCE(areas.waiting);
-}
-
-/* A writer waits for the reader, which learns of it; later readers wait for the writer. */
-TEST(lock_smp, writer_waits_and_is_known)
-{
-	struct contest c = { 0 };
-	struct thread *t;
-
-	rw_read_lock(&areas);
-	t = thread_create(cpu_count() - 1, write_once, &c, "writer");
-	REQUIRE(t);
-	EXPECT(wait_for_rw_needbreak());
-	EXPECT(!rw_read_trylock(&areas));
-	EXPECT_EQ(READ_ONCE(c.taken), 0);
-	rw_read_unlock(&areas);
-	thread_join(t);
-	EXPECT_EQ(c.taken, 1);
-	EXPECT(!rw_needbreak(&areas) || need_resched());
-	EXPECT_EQ(areas.waiting, 0);
-}
-
-/* The holder may sleep; others of its CPU that want the lock do not keep it from waking up. */
-TEST(lock_smp, holder_may_sleep)
-{
-	struct contest c = { 0 };
-	struct thread *t;
-
-	rw_write_lock(&areas);
-	t = thread_create(cpu_index(), write_once, &c, "waits here");
-	REQUIRE(t);
-	thread_sleep(20 * CLOCK_MS);
-	EXPECT_EQ(READ_ONCE(c.started), 1);
-	EXPECT_EQ(READ_ONCE(c.taken), 0);
-	rw_write_unlock(&areas);
 	thread_join(t);
 	EXPECT_EQ(c.taken, 1);
 }

@@ -100,8 +100,7 @@ TEST(scaling, disjoint_faults_on_two_cpus)
 {
 	unsigned best = 0, counted = 0, tried = 0, before, reached, after;
 
-	if (cpu_count() < 2)
-		TEST_SKIP("needs 2 CPUs");
+	NEED_CPUS(2);
 	for (before = ratio(false); tried < TRIES && best < WANTED && counted < COUNTED_MAX;
 	     tried++) {
 		reached = ratio(true);

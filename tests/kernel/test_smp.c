@@ -15,12 +15,6 @@
 #include <tests/kernel/test.h>
 #include <tests/kernel/workers.h>
 
-#define NEED_CPUS(n)                                             \
-	do {                                                     \
-		if (cpu_count() < (n))                           \
-			TEST_SKIP("needs %u CPUs", (unsigned)n); \
-	} while (0)
-
 static struct cpu_set all_cpus(void)
 {
 	struct cpu_set set;

@@ -4,11 +4,19 @@
 #ifndef TESTS_WORKERS_H
 #define TESTS_WORKERS_H
 
+#include <arch/cpu_local.h>
 #include <lib/compiler.h>
 
 struct thread;
 
 #define WORKERS_MAX 256
+
+/* For the head of a test that proves nothing with fewer. */
+#define NEED_CPUS(n)                                               \
+	do {                                                       \
+		if (cpu_count() < (n))                             \
+			TEST_SKIP("needs %u CPUs", (unsigned)(n)); \
+	} while (0)
 
 /* One of several that run at once. */
 struct worker {
