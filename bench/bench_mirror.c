@@ -2,8 +2,9 @@
  * Mirrors: what it costs to follow a space.
  *
  *   mirror_populate    mirror_fault of a range that is present: every page, or huge pages
- *   mirror_invalidate  the callback for a range of which nothing is mirrored, and (mirror_section)
- *                      all of a section; _hole: between ranges that are mirrored
+ *   mirror_invalidate  a section, all of it, for a range of which nothing is mirrored: beyond all
+ *                      that is; _hole: between; _near: in a gap so narrow that the mirror has to
+ *                      be asked
  *   mirror_drop        a section for a range that is mirrored as a whole
  *   mirror_walk        1,000 pages, close together or strewn over up to 1 TiB
  *
@@ -95,41 +96,40 @@ BENCH(mirror_populate, "mirror what a space has, and drop it")
 
 /* ---- What is not mirrored. ---- */
 
-static void measure_nothing(struct mirror *m, const struct scene *s, va_t start,
-			    const char *callback_name, const char *section_name)
+static void measure_nothing(struct mirror *m, const struct scene *s, va_t start, bool called,
+			    const char *name)
 {
-	struct bench_best callback = BENCH_BEST, section = BENCH_BEST;
+	struct bench_best section = BENCH_BEST;
 	struct notifier *n = &m->space->notifier;
+	uint64_t calls = m->stats.invalidate_count;
 
 	for (unsigned i = 0; i < BENCH_REPEATS; i++) {
 		struct notifier_section at;
 
-		bench_start(&callback);
-		m->subscriber.ops->invalidate(&m->subscriber, start, start + s->bytes, NOTIFY_UNMAP,
-					      true);
-		bench_stop(&callback);
 		bench_start(&section);
 		notifier_start(n, &at, start, start + s->bytes, NOTIFY_UNMAP, true);
 		notifier_end(n, &at);
 		bench_stop(&section);
 	}
 	ASSERT_EQ(m->stats.dropped_leaves, 0);
-	scene_report(callback_name, "generic", s, 1, &callback, 0);
-	scene_report(section_name, "generic", s, 1, &section, 0);
+	ASSERT_EQ(m->stats.invalidate_count - calls, called ? BENCH_REPEATS : 0);
+	scene_report(name, "generic", s, 1, &section, 0);
 }
 
-BENCH(mirror_invalidate, "tell a mirror of what it does not have: elsewhere; between what it has")
+BENCH(mirror_invalidate, "a section where nothing is mirrored: elsewhere; between; near")
 {
 	struct scene s = scene_of(6ull << 20, 0);
 	struct space *space = scene_create(&s);
 	struct mirror *m = create_mirror(space);
 
 	s.bytes = 2ull << 20;
-	fault_in(m, SCENE_BASE, s.bytes);
+	fault_in(m, SCENE_BASE, s.bytes - PAGE_SIZE);
 	fault_in(m, SCENE_BASE + 2 * s.bytes, s.bytes);
-	measure_nothing(m, &s, SCENE_BASE + 3 * s.bytes, "mirror_invalidate", "mirror_section");
-	measure_nothing(m, &s, SCENE_BASE + s.bytes, "mirror_invalidate_hole",
-			"mirror_section_hole");
+	measure_nothing(m, &s, SCENE_BASE + 3 * s.bytes, false, "mirror_invalidate");
+	measure_nothing(m, &s, SCENE_BASE + s.bytes, false, "mirror_invalidate_hole");
+	s.bytes = PAGE_SIZE;
+	measure_nothing(m, &s, SCENE_BASE + (2ull << 20) - PAGE_SIZE, true,
+			"mirror_invalidate_near");
 	mirror_destroy(m);
 	space_switch(NULL);
 	space_destroy(space);

@@ -232,8 +232,10 @@ def mirror_goals(rows, levels):
     if filled:
         goal(f"mirror what is present, instructions a page, {levels} levels, worst size",
              max(r.net / r.items for r in filled), 60)
-    for r in pick(rows, "mirror_invalidate", "generic", levels=levels):
-        goal(f"invalidate what is not mirrored, {levels} levels", r.net, 100, "{:,.0f}")
+    for case, where in (("", "elsewhere"), ("_hole", "between")):
+        for r in pick(rows, f"mirror_invalidate{case}", "generic", levels=levels):
+            goal(f"all of a section where nothing is mirrored, {where}, {levels} levels", r.net,
+                 100, "{:,.0f}")
     strewn = {r.size_bytes: r for r in pick(rows, "mirror_walk", "generic", levels=levels)}
     if len(strewn) > 1:
         wide, dense = strewn[max(strewn)], strewn[min(strewn)]

@@ -77,12 +77,6 @@ static struct mirror *mirror_of(struct subscriber *s)
 	return CONTAINER_OF(s, struct mirror, subscriber);
 }
 
-/* May there be anything to drop? Mostly there is not, and this is all that is done. */
-static bool mirror_touches(const struct mirror *m, va_t start, va_t last)
-{
-	return start <= m->high && last >= m->low && m->format->touches(&m->root, start, last);
-}
-
 static bool mirror_has_any(struct mirror *m, va_t start, va_t last)
 {
 	struct pt_iter it;
@@ -124,7 +118,7 @@ static int mirror_invalidate(struct subscriber *s, va_t start, va_t end, enum no
 		return 0;
 	spin_lock(&m->lock);
 	m->stats.invalidate_count++;
-	if (mirror_touches(m, start, last))
+	if (m->format->touches(&m->root, start, last))
 		err = mirror_drop_some(m, start, last, why, may_block);
 	spin_unlock(&m->lock);
 	return err;
@@ -191,7 +185,6 @@ struct mirror *mirror_create(struct space *space, const struct mirror_format *fo
 	m->space = space;
 	m->format = format;
 	m->device = device;
-	m->low = ~0ull;
 	m->subscriber.ops = &mirror_subscriber_ops;
 	spin_init(&m->lock, LOCK_MIRROR);
 	err = format->open(m, top_level);
@@ -279,11 +272,9 @@ static int mirror_establish(struct mirror_job *j, uint64_t sequence, va_t end,
 	if (UNLIKELY(m->retry_skip))
 		m->retry_skip(&j->space->notifier, sequence, j->va, end);
 	spin_lock(&m->lock);
-	if (!m->retry_skip && notifier_read_retry(&j->space->notifier, sequence, j->va, end)) {
+	if (notifier_read_retry(&j->space->notifier, sequence, j->va, end) && !m->retry_skip) {
 		m->stats.retry_count++;
 	} else {
-		m->low = span[0].va < m->low ? span[0].va : m->low;
-		m->high = end - 1 > m->high ? end - 1 : m->high;
 		err = m->format->fill(m, span, count, j->access, &stale);
 		mirror_settle(m, &stale);
 	}

@@ -58,7 +58,6 @@ struct mirror {
 	unsigned user_count; /* threads that work on the space for the mirror: release waits */
 	struct pt_root root;
 	struct pt_owner owner;
-	va_t low, high; /* whatever was ever filled lies in [low, high] */
 	struct mirror_stats stats;
 	/* For tests: called in place of looking again; what may be stale is established then. */
 	void (*retry_skip)(struct notifier *n, uint64_t sequence, va_t start, va_t end);

@@ -4,6 +4,17 @@
  * A section is in a list while it is open; the sequence number rises when it ends, and before the
  * subscribers hear of a page. So a reader that began before, in the middle of, or across a section
  * finds it open or the number changed, and then looks at the ranges of the events it missed.
+ *
+ * Most events are where no secondary MMU has anything, and tell nobody. The reader's check adds its
+ * range to the cover, and the opening of a section looks at the cover, in the same hold of the lock
+ * as all else they do; so one of them sees the other:
+ *
+ *   a section opens                      a reader checks, its own lock held
+ *     it is in the list                    its range is in the cover
+ *     is the range in the cover?           is a section open there?
+ *     yes: invalidate, which waits         yes: retry
+ *          for the reader's lock           no: establish
+ *
  * Callbacks run without the lock; a walk over the subscribers is known to unregister, which moves
  * it on. Locking: as in notifier.h.
  */
@@ -22,43 +33,31 @@ struct notifier_call {
 
 void notifier_init(struct notifier *n)
 {
-	*n = (struct notifier){ .lock = SPINLOCK_INIT(LOCK_NOTIFIER) };
+	*n = (struct notifier){ .cover = COVER_NOTHING };
 	list_init(&n->subscribers);
 	list_init(&n->sections);
 	list_init(&n->calls);
 }
 
-/* ---- Calling subscribers. ---- */
+/* ---- Calling subscribers: under lock, which is released while each is called. ---- */
 
-static void notifier_call_begin(struct notifier *n, struct notifier_call *c)
+static NOINLINE void notifier_call_begin(struct notifier *n, struct notifier_call *c)
 {
-	spin_lock(&n->lock);
 	c->next = n->subscribers.next;
 	c->busy = NULL;
 	c->context = cpu_local()->context;
 	list_add_before(&n->calls, &c->link);
-	spin_unlock(&n->lock);
 }
 
 static struct subscriber *notifier_call_next(struct notifier *n, struct notifier_call *c)
 {
-	struct subscriber *s = NULL;
+	struct subscriber *s = LIST_ENTRY(c->next, struct subscriber, link);
 
-	spin_lock(&n->lock);
-	if (c->next != &n->subscribers) {
-		s = LIST_ENTRY(c->next, struct subscriber, link);
-		c->next = c->next->next;
-	}
+	if (c->next == &n->subscribers)
+		return NULL;
 	c->busy = s;
-	spin_unlock(&n->lock);
+	c->next = c->next->next;
 	return s;
-}
-
-static void notifier_call_end(struct notifier *n, struct notifier_call *c)
-{
-	spin_lock(&n->lock);
-	list_remove(&c->link);
-	spin_unlock(&n->lock);
 }
 
 /* Tell everybody, until one refuses. */
@@ -69,12 +68,14 @@ static int notifier_invalidate(struct notifier *n, va_t start, va_t end, enum no
 	struct subscriber *s;
 	int err = 0;
 
-	if (list_empty(&n->subscribers))
-		return 0;
+	trace(TRACE_INVALIDATE, start, end);
 	notifier_call_begin(n, &call);
-	while (!err && (s = notifier_call_next(n, &call)))
+	while (!err && (s = notifier_call_next(n, &call))) {
+		spin_unlock_word(&n->lock, LOCK_NOTIFIER);
 		err = s->ops->invalidate(s, start, end, why, may_block);
-	notifier_call_end(n, &call);
+		spin_lock_word(&n->lock, LOCK_NOTIFIER);
+	}
+	list_remove(&call.link);
 	ASSERT(!err || (err == -EAGAIN && !may_block));
 	return err;
 }
@@ -90,44 +91,56 @@ static void notifier_advance(struct notifier *n, va_t start, va_t end)
 	__atomic_store_n(&n->sequence, sequence, __ATOMIC_RELEASE);
 }
 
+/* Under lock. */
+static void notifier_close(struct notifier *n, struct notifier_section *section)
+{
+	notifier_advance(n, section->start, section->end);
+	list_remove(&section->link);
+}
+
+/* The rest of notifier_start, if somebody may have something in the range. Releases the lock. */
+static NOINLINE int notifier_start_telling(struct notifier *n, struct notifier_section *section,
+					   enum notify_why why, bool may_block)
+{
+	int err = notifier_invalidate(n, section->start, section->end, why, may_block);
+
+	if (err) {
+		notifier_close(n, section);
+		n->refused_count++;
+	}
+	spin_unlock_word(&n->lock, LOCK_NOTIFIER);
+	return err;
+}
+
 int notifier_start(struct notifier *n, struct notifier_section *section, va_t start, va_t end,
 		   enum notify_why why, bool may_block)
 {
-	int err;
-
-	*section = (struct notifier_section){ .start = start, .end = end, .why = why };
-	spin_lock(&n->lock);
+	section->start = start;
+	section->end = end;
+	spin_lock_word(&n->lock, LOCK_NOTIFIER);
 	list_add_before(&n->sections, &section->link);
-	n->section_count[why]++;
-	spin_unlock(&n->lock);
-	trace(TRACE_INVALIDATE, start, end);
-	err = notifier_invalidate(n, start, end, why, may_block);
-	if (!err)
-		return 0;
-	notifier_end(n, section);
-	spin_lock(&n->lock);
-	n->section_count[why]--;
-	n->refused_count++;
-	spin_unlock(&n->lock);
-	return err;
+	if (UNLIKELY(cover_touches(&n->cover, section->start, section->end - 1)))
+		return notifier_start_telling(n, section, why, may_block);
+	spin_unlock_word(&n->lock, LOCK_NOTIFIER);
+	return 0;
 }
 
 void notifier_end(struct notifier *n, struct notifier_section *section)
 {
 	ASSERT(!list_empty(&section->link));
-	spin_lock(&n->lock);
-	notifier_advance(n, section->start, section->end);
-	list_remove(&section->link);
-	spin_unlock(&n->lock);
+	spin_lock_word(&n->lock, LOCK_NOTIFIER);
+	notifier_close(n, section);
+	spin_unlock_word(&n->lock, LOCK_NOTIFIER);
 }
 
 void notifier_page(struct notifier *n, va_t start, va_t end, enum notify_why why)
 {
-	spin_lock(&n->lock);
+	spin_lock_word(&n->lock, LOCK_NOTIFIER);
 	notifier_advance(n, start, end);
 	n->page_count++;
-	spin_unlock(&n->lock);
-	notifier_invalidate(n, start, end, why, true);
+	if (cover_touches(&n->cover, start, end - 1))
+		notifier_invalidate(n, start, end, why, true);
+	spin_unlock_word(&n->lock, LOCK_NOTIFIER);
 }
 
 bool notifier_test_young(struct notifier *n, va_t start, va_t end, bool clear)
@@ -136,12 +149,17 @@ bool notifier_test_young(struct notifier *n, va_t start, va_t end, bool clear)
 	struct subscriber *s;
 	bool young = false;
 
+	spin_lock_word(&n->lock, LOCK_NOTIFIER);
 	notifier_call_begin(n, &call);
-	while ((s = notifier_call_next(n, &call))) {
-		if (s->ops->test_young)
-			young |= s->ops->test_young(s, start, end, clear);
+	while (cover_touches(&n->cover, start, end - 1) && (s = notifier_call_next(n, &call))) {
+		if (!s->ops->test_young)
+			continue;
+		spin_unlock_word(&n->lock, LOCK_NOTIFIER);
+		young |= s->ops->test_young(s, start, end, clear);
+		spin_lock_word(&n->lock, LOCK_NOTIFIER);
 	}
-	notifier_call_end(n, &call);
+	list_remove(&call.link);
+	spin_unlock_word(&n->lock, LOCK_NOTIFIER);
 	return young;
 }
 
@@ -189,10 +207,11 @@ bool notifier_read_retry(struct notifier *n, uint64_t sequence, va_t start, va_t
 {
 	bool retry;
 
-	spin_lock(&n->lock);
+	spin_lock_word(&n->lock, LOCK_NOTIFIER);
+	cover_add(&n->cover, start, end - 1);
 	retry = n->released || notifier_range_has_changed(n, sequence, start, end) ||
 		notifier_range_is_open(n, start, end);
-	spin_unlock(&n->lock);
+	spin_unlock_word(&n->lock, LOCK_NOTIFIER);
 	return retry;
 }
 
@@ -200,9 +219,9 @@ bool notifier_is_released(struct notifier *n)
 {
 	bool released;
 
-	spin_lock(&n->lock);
+	spin_lock_word(&n->lock, LOCK_NOTIFIER);
 	released = n->released;
-	spin_unlock(&n->lock);
+	spin_unlock_word(&n->lock, LOCK_NOTIFIER);
 	return released;
 }
 
@@ -210,9 +229,9 @@ bool notifier_is_open(struct notifier *n, va_t start, va_t end)
 {
 	bool open;
 
-	spin_lock(&n->lock);
+	spin_lock_word(&n->lock, LOCK_NOTIFIER);
 	open = notifier_range_is_open(n, start, end);
-	spin_unlock(&n->lock);
+	spin_unlock_word(&n->lock, LOCK_NOTIFIER);
 	return open;
 }
 
@@ -222,7 +241,7 @@ int notifier_register(struct notifier *n, struct subscriber *s)
 {
 	int err = 0;
 
-	spin_lock(&n->lock);
+	spin_lock_word(&n->lock, LOCK_NOTIFIER);
 	if (s->notifier)
 		err = -EBUSY;
 	else if (n->released)
@@ -231,7 +250,7 @@ int notifier_register(struct notifier *n, struct subscriber *s)
 		s->notifier = n;
 		list_add_before(&n->subscribers, &s->link);
 	}
-	spin_unlock(&n->lock);
+	spin_unlock_word(&n->lock, LOCK_NOTIFIER);
 	return err;
 }
 
@@ -258,6 +277,8 @@ static void notifier_take_out(struct notifier *n, struct subscriber *s)
 	}
 	list_remove(&s->link);
 	s->notifier = NULL;
+	if (list_empty(&n->subscribers))
+		n->cover = COVER_NOTHING;
 }
 
 void notifier_unregister(struct subscriber *s)
@@ -266,14 +287,14 @@ void notifier_unregister(struct subscriber *s)
 
 	if (!n)
 		return;
-	spin_lock(&n->lock);
+	spin_lock_word(&n->lock, LOCK_NOTIFIER);
 	notifier_take_out(n, s);
 	while (notifier_is_calling(n, s)) {
-		spin_unlock(&n->lock);
+		spin_unlock_word(&n->lock, LOCK_NOTIFIER);
 		preempt_yield();
-		spin_lock(&n->lock);
+		spin_lock_word(&n->lock, LOCK_NOTIFIER);
 	}
-	spin_unlock(&n->lock);
+	spin_unlock_word(&n->lock, LOCK_NOTIFIER);
 }
 
 /* The next subscriber to release, taken out of the list. */
@@ -281,12 +302,12 @@ static struct subscriber *notifier_take_first(struct notifier *n)
 {
 	struct subscriber *s = NULL;
 
-	spin_lock(&n->lock);
+	spin_lock_word(&n->lock, LOCK_NOTIFIER);
 	if (!list_empty(&n->subscribers)) {
 		s = LIST_ENTRY(n->subscribers.next, struct subscriber, link);
 		notifier_take_out(n, s);
 	}
-	spin_unlock(&n->lock);
+	spin_unlock_word(&n->lock, LOCK_NOTIFIER);
 	return s;
 }
 
@@ -294,10 +315,10 @@ void notifier_release(struct notifier *n)
 {
 	struct subscriber *s;
 
-	spin_lock(&n->lock);
+	spin_lock_word(&n->lock, LOCK_NOTIFIER);
 	n->released = true;
 	notifier_advance(n, 0, 0);
-	spin_unlock(&n->lock);
+	spin_unlock_word(&n->lock, LOCK_NOTIFIER);
 	while ((s = notifier_take_first(n))) {
 		if (s->ops->release)
 			s->ops->release(s);

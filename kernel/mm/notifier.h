@@ -25,6 +25,10 @@
  * open or has ended since read_begin, or a page event came since. If that was before the check,
  * the check says so; if after, its invalidate waits for the lock and then finds the entries.
  *
+ * A subscriber is called for ranges that readers have asked notifier_read_retry about since anybody
+ * is registered, and not for others, where nobody has anything (cover.h: sometimes for a little
+ * more). So an event where nothing is mirrored costs next to nothing.
+ *
  * A single page whose entry gave no right to write and was replaced (copy on write) needs no
  * section: notifier_page comes after the CPU's flush, while the old frame still has an edge, and
  * blocks no secondary fault. (A writable page needs a section: what the device writes to the old
@@ -44,6 +48,7 @@
 
 #include <lib/list.h>
 #include <lib/spinlock.h>
+#include <mm/cover.h>
 #include <mm/pt/pt_types.h>
 
 enum notify_why {
@@ -52,7 +57,6 @@ enum notify_why {
 	NOTIFY_COW,     /* fork write-protects; or a write fault replaced a page */
 	NOTIFY_MIGRATE, /* same contents elsewhere: swap, merge */
 	NOTIFY_EXIT,    /* the space goes away */
-	NOTIFY_WHY_COUNT,
 };
 
 struct notifier;
@@ -81,19 +85,19 @@ struct subscriber_ops {
 
 struct notifier {
 	uint64_t sequence; /* rises by one with every end and page; read without the lock */
-	struct spinlock lock;
+	uint32_t lock;     /* spin_lock_word */
 	/* under lock */
 	bool released;
+	struct cover cover; /* where readers have been */
 	struct list subscribers, sections, calls;
 	va_range_t recent[NOTIFIER_RECENT]; /* at n % NOTIFIER_RECENT: what made sequence n */
-	uint64_t section_count[NOTIFY_WHY_COUNT], page_count, refused_count;
+	uint64_t page_count, refused_count; /* the rest of `sequence` are sections */
 };
 
 /* One section, on the stack of the operation. */
 struct notifier_section {
 	struct list link;
 	va_t start, end;
-	enum notify_why why;
 };
 
 void notifier_init(struct notifier *n);
@@ -116,7 +120,7 @@ void notifier_page(struct notifier *n, va_t start, va_t end, enum notify_why why
 bool notifier_test_young(struct notifier *n, va_t start, va_t end, bool clear);
 
 /* The reader pattern; see above. Retry: has anything happened to the range since, or is a section
- * open? */
+ * open? From then on subscribers hear of the range. */
 uint64_t notifier_read_begin(const struct notifier *n);
 bool notifier_read_retry(struct notifier *n, uint64_t sequence, va_t start, va_t end);
 /* Is the space going away? */

@@ -50,7 +50,10 @@ void recorder_init(struct recorder *r)
 
 int recorder_register(struct recorder *r, struct notifier *n)
 {
-	return notifier_register(n, &r->subscriber);
+	int err = notifier_register(n, &r->subscriber);
+
+	notifier_read_retry(n, 0, 0, 0); /* to hear of everything, read everything */
+	return err;
 }
 
 bool recorder_saw(const struct recorder *r, unsigned i, va_t start, va_t end, enum notify_why why)

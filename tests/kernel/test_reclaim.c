@@ -337,6 +337,7 @@ TEST(reclaim, subscribers_hear_of_the_page)
 	w.space = room_create_filled(3, SLOTS);
 	REQUIRE(w.space != NULL);
 	REQUIRE_EQ(notifier_register(&w.space->notifier, &w.subscriber), 0);
+	notifier_read_retry(&w.space->notifier, 0, ROOM_PAGE(0), ROOM_PAGE(3));
 	EXPECT_EQ(space_swap_out(w.space, ROOM_PAGE(1) + 5), 0);
 	EXPECT_EQ(w.call_count, 1);
 	EXPECT_EQ(w.start, ROOM_PAGE(1));

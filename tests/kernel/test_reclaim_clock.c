@@ -78,6 +78,7 @@ TEST(reclaim_clock, a_device_keeps_a_page_young)
 
 	REQUIRE(space != NULL);
 	REQUIRE_EQ(notifier_register(&space->notifier, &d.subscriber), 0);
+	notifier_read_retry(&space->notifier, 0, ROOM_PAGE(0), ROOM_PAGE(3));
 	EXPECT_EQ(pt_protect(&space->root, ROOM_PAGE(0), ROOM_PAGE(3), PT_YOUNG, 0), 0);
 	EXPECT_EQ(space_reclaim(space, 2), 2);
 	EXPECT_EQ(room_kind(space, ROOM_PAGE(0)), PT_SOFT);

@@ -46,6 +46,7 @@ bool late[OPERATIONS]; /* opened before the mirror was registered */
 #endif
 bool told[OPERATIONS];    /* its start has returned */
 byte moving;              /* pages with a page event under way */
+byte cover;               /* pages that readers have been at, exactly */
 bool registered, released;
 byte calling; /* callbacks under way */
 
@@ -90,11 +91,11 @@ inline notifier_advance(mask)
 	recent[sequence % RECENT] = mask
 }
 
-/* Tell the subscriber, if there is one when the walk comes by. */
+/* Tell the subscriber, if readers have been there, and if there is one when the walk comes by. */
 inline notifier_invalidate(mask, told_it)
 {
 	atomic {
-		told_it = registered;
+		told_it = told_it && registered;
 		calling = calling + told_it
 	};
 	if
@@ -107,6 +108,9 @@ inline notifier_invalidate(mask, told_it)
 
 inline notifier_read_retry(seq, page, retry)
 {
+#ifndef WITHOUT_COVER
+	cover = cover | (1 << page);
+#endif
 	retry = released;
 #ifndef WITHOUT_AGE
 	retry = retry || sequence - seq > RECENT;
@@ -172,6 +176,11 @@ proctype operation(byte me)
 #ifdef WITHOUT_REGISTRATION_RULE
 		late[me] = !registered;
 #endif
+		flag = (cover & mask) != 0;
+#ifdef WITHOUT_COVER_ORDER
+	};
+	atomic {
+#endif
 		section[me] = mask
 	};
 	notifier_invalidate(mask, flag);
@@ -229,6 +238,7 @@ proctype copy_on_write()
 #else
 		d_step { notifier_advance(1) };
 #endif
+		flag = cover & 1;
 		notifier_invalidate(1, flag);
 		d_step { frame_put(old); old = 0; moving = 0 }
 	:: else
@@ -247,7 +257,7 @@ proctype space_destroy()
 		released = true;
 		notifier_advance(ALL)
 	};
-	atomic { flag = registered; registered = false };
+	atomic { flag = registered; registered = false; cover = 0 };
 	if
 	:: flag ->
 		mirror_invalidate(ALL);
@@ -331,7 +341,7 @@ inline mirror_destroy()
 	m_locked = false;
 #endif
 	atomic { !exit_or_destroy -> exit_or_destroy = true };
-	registered = false;
+	d_step { registered = false; cover = 0 };
 #ifndef WITHOUT_UNREGISTER_WAIT
 	calling == 0;
 #endif
