@@ -12,7 +12,7 @@
 #include <lib/context.h>
 
 /* Let another thread run if one should and the caller may be preempted; else do nothing. */
-void preempt_schedule(void);
+ARCH_RARE void preempt_schedule(void);
 /* The same at the end of an interrupt: interrupts are disabled, nothing else stands against it. */
 void preempt_schedule_irq(void);
 /*
@@ -45,7 +45,7 @@ static inline void preempt_disable(void)
 static inline void preempt_enable(void)
 {
 	if (cpu_local_dec_preempt() && UNLIKELY(need_resched()))
-		preempt_schedule();
+		arch_call_rare(preempt_schedule);
 }
 
 /* Set once there are threads: from then on whoever may sleep has interrupts enabled. */

@@ -34,13 +34,13 @@ static inline bool spin_word_try(uint32_t *word)
 }
 
 /* The way that waits. Interrupts are as `flags` (of arch_irq_save) says while it does. */
-void spin_word_wait(uint32_t *word);
+ARCH_RARE void spin_word_wait(uint32_t *word);
 void spin_word_wait_irq(uint32_t *word, uint64_t flags);
 
 static inline void spin_word_lock(uint32_t *word)
 {
 	if (UNLIKELY(!spin_word_try(word)))
-		spin_word_wait(word);
+		arch_call_rare_on(spin_word_wait, word);
 }
 
 /* The holder's half is its own to write; those who wait change the other one. */

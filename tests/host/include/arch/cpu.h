@@ -12,6 +12,10 @@
 
 #define RFLAGS_IF (1u << 9)
 
+#define ARCH_RARE
+#define arch_call_rare(fn) fn()
+#define arch_call_rare_on(fn, arg) fn(arg)
+
 /* Interrupts: a CPU that has them disabled is not called by others meanwhile (arch/smp.h). */
 void arch_irq_enable(void);
 void arch_irq_disable(void);

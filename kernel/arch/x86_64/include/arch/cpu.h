@@ -73,6 +73,14 @@ ALWAYS_INLINE bool arch_irq_enabled(void)
 	return arch_read_flags() & RFLAGS_IF;
 }
 
+/*
+ * fn() and fn(arg) where that is hardly ever come to: the caller finds all registers as they were,
+ * so it need not save any on the way past. fn gives nothing, and is declared with ARCH_RARE.
+ */
+#define ARCH_RARE __attribute__((no_caller_saved_registers))
+#define arch_call_rare(fn) __asm__ volatile("call " #fn : : : "memory", "cc")
+#define arch_call_rare_on(fn, arg) __asm__ volatile("call " #fn : : "D"(arg) : "memory", "cc")
+
 /* In every loop that waits for another CPU or for a device. */
 ALWAYS_INLINE void arch_pause(void)
 {
