@@ -6,7 +6,6 @@
 #define COM1 0x3f8
 #define COM1_DIVISOR_LOW (COM1 + 0) /* with DLAB */
 #define COM1_INTERRUPTS (COM1 + 1)
-#define COM1_FIFO (COM1 + 2)
 #define COM1_LINE (COM1 + 3)
 #define COM1_MODEM (COM1 + 4)
 #define COM1_STATUS (COM1 + 5)
@@ -22,7 +21,6 @@ void boot_console_init(void)
 	boot_out8(COM1_INTERRUPTS, 0);
 	boot_out8(COM1_LINE, 0x03); /* 8N1 */
 	boot_out8(COM1_INTERRUPTS, 0);
-	boot_out8(COM1_FIFO, 0x07);
 	boot_out8(COM1_MODEM, 0x03);
 }
 

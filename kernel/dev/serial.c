@@ -1,5 +1,8 @@
 /*
  * COM1, a 16550 UART, see serial.h. Polled: it must work before and inside traps.
+ *
+ * Its buffers stay as they are, on or off: switching them would throw away what somebody has typed
+ * before the kernel was there to read it.
  */
 #include <arch/cpu.h>
 #include <dev/serial.h>
@@ -7,7 +10,6 @@
 #define COM1 0x3f8
 #define REG_DATA (COM1 + 0) /* divisor, low byte, while LCR_DIVISOR is set */
 #define REG_IRQ (COM1 + 1)  /* divisor, high byte, while LCR_DIVISOR is set */
-#define REG_FIFO (COM1 + 2)
 #define REG_LINE (COM1 + 3)
 #define REG_MODEM (COM1 + 4)
 #define REG_STATUS (COM1 + 5)
@@ -15,7 +17,6 @@
 
 #define LINE_8N1 0x03
 #define LINE_DIVISOR 0x80
-#define FIFO_ON_AND_CLEAR 0x07
 #define MODEM_DTR_RTS 0x03
 #define STATUS_RECEIVED 0x01
 #define STATUS_CAN_SEND 0x20
@@ -32,7 +33,6 @@ void serial_init(void)
 	arch_out8(REG_DATA, DIVISOR_115200);
 	arch_out8(REG_IRQ, 0);
 	arch_out8(REG_LINE, LINE_8N1);
-	arch_out8(REG_FIFO, FIFO_ON_AND_CLEAR);
 	arch_out8(REG_MODEM, MODEM_DTR_RTS);
 
 	arch_out8(REG_SCRATCH, 0x5a);
