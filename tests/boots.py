@@ -173,7 +173,7 @@ ROWS = [
     selftest("dma_without_flush", FAILED, r"not ok 1 dma_without_flush", SMP="4"),
     selftest("hangs", HUNG, r"^KTAP version 1", silence=HANG_SILENCE),
     broken("no_flush", "flush_cpus", "unmap_reaches_every_cpu"),
-    broken("no_catch_up", "lazy", "no_call_for_data_and_a_catch_up"),
+    broken("no_catch_up", "lazy.no_call_for_data_and_a_catch_up", "no_call_for_data_and_a_catch_up"),
     broken("free_before_flush", "soak.freed_frames_are_never_seen", "freed_frames_are_never_seen"),
     broken("early_unlock", "mm_cpus.same_faults", "same_faults"),
     ends("hangs", r"selftest_hangs"),
