@@ -42,9 +42,9 @@ def make(tree, *arguments):
                           text=True, timeout=SECONDS)
 
 
-def build(tree, target="image"):
+def build(tree, target="image", *variables):
     """What is wrong with the build, or None."""
-    made = make(tree, target)
+    made = make(tree, target, *variables)
     return f"does not build:\n{made.stdout}{made.stderr}" if made.returncode else None
 
 

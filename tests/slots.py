@@ -31,7 +31,10 @@ class Slots:
                 pass
 
     def make_environment(self):
-        return {**os.environ, "MAKEFLAGS": f"-j --jobserver-auth={self.reader},{self.writer}"}
+        """The variables that a make above us was given (behind " -- ") stay."""
+        _, dashes, variables = os.environ.get("MAKEFLAGS", "").partition(" -- ")
+        return {**os.environ, "MAKEFLAGS":
+                f"-j --jobserver-auth={self.reader},{self.writer}{dashes}{variables}"}
 
     def run_all(self, jobs, threads):
         """Call each (function, slots) as soon as its slots are there, in this order.

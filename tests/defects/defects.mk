@@ -2,7 +2,6 @@
 
 .PHONY: defects
 defects: image
-	@$(MAKE) --no-print-directory HOST_VARIANTS=gcc-asan $(BUILD)/host/gcc-asan/test
 	@mkdir -p $(BUILD)/log
 	@tests/defects/run $(DEFECTS) > $(BUILD)/log/defects.ktap; status=$$?; \
 		cat $(BUILD)/log/defects.ktap; exit $$status
