@@ -95,3 +95,24 @@ TEST(mirror_flush, taken_bits)
 	EXPECT_EQ(mirror_harvest(r.m, RIG_PAGE(4), r.m->root.last + 1 + PAGE_SIZE), -ERANGE);
 	rig_close(&r);
 }
+
+// Sections that end before what the mirror has looked at, or begin behind it, are not told to it.
+TEST(mirror_flush, neighbours)
+{
+	struct rig r;
+
+	open_noted(&r, 16, true);
+	EXPECT_EQ(mirror_fault(r.m, RIG_PAGE(5), RIG_PAGE(7), PT_R | PT_W), 0);
+	EXPECT_EQ(space_unmap(r.space, RIG_PAGE(4), RIG_PAGE(5)), 0);
+	EXPECT_EQ(space_unmap(r.space, RIG_PAGE(7), RIG_PAGE(8)), 0);
+	EXPECT(!notifier_test_young(&r.space->notifier, RIG_PAGE(4), RIG_PAGE(5), false));
+	EXPECT_EQ(r.m->stats.invalidate_count, 0u);
+	EXPECT_EQ(seen.count, 0u);
+	EXPECT_EQ(space_unmap(r.space, RIG_PAGE(6), RIG_PAGE(9)), 0);
+	EXPECT_EQ(r.m->stats.invalidate_count, 1u);
+	EXPECT(flushed(6, 7, false));
+	EXPECT_EQ(space_unmap(r.space, RIG_PAGE(3), RIG_PAGE(6)), 0);
+	EXPECT_EQ(r.m->stats.invalidate_count, 2u);
+	EXPECT(flushed(5, 6, true));
+	rig_close(&r);
+}
