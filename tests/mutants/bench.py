@@ -77,8 +77,10 @@ class Variant:
 
     def make_object(self, obj, tree):
         (tree / obj).parent.mkdir(parents=True, exist_ok=True)
-        return subprocess.run([*self.compile[obj], "-o", obj], cwd=tree, capture_output=True,
-                              check=False).returncode == 0
+        # A compiler cache would keep what nobody asks for again.
+        env = altered.environment(**({} if tree == self.tree else {"CCACHE_DISABLE": "1"}))
+        return subprocess.run([*self.compile[obj], "-o", obj], cwd=tree, env=env,
+                              capture_output=True, check=False).returncode == 0
 
     def link_program(self, changed, tree):
         objects = [str((tree if obj in changed else self.tree) / obj) for obj in self.compile]
@@ -152,14 +154,14 @@ def first_failure(program, stage, say=None):
     return None
 
 
-def slow_stages(mutant, sanitized):
-    """What is run after the quick suites. (What is left out can only make the score worse.)"""
+def slow_stages(mutant, sanitized, partly):
+    """What is run on who survived the quick suites, if only partly changed, those again. (What is
+    left out can only make the score worse.)"""
     slow = {**SLOW, **(SLOW_LIBRARY if "/pt/" in mutant.path else {})}
-    if not sanitized:
-        return [Stage(suite, seconds) for suite, seconds in slow.items()]
-    return [Stage(suite, seconds * SANITIZER_FACTOR)
-            for suite, seconds in ((QUICK, QUICK_SECONDS), *slow.items())
-            if seconds <= SANITIZED_LONGEST]
+    quick = {QUICK: QUICK_SECONDS} if sanitized or partly else {}
+    factor, longest = (SANITIZER_FACTOR, SANITIZED_LONGEST) if sanitized else (1, 1000)
+    return [Stage(tests, seconds * factor)
+            for tests, seconds in {**quick, **slow}.items() if seconds <= longest]
 
 
 class Bench:
@@ -185,21 +187,20 @@ class Bench:
         return self.sanitized
 
     def try_quick(self, mutant, tree):
-        """`same`, `no program`, `survived`, or what killed it."""
-        users = self.plain.users[mutant.path]
-        for objects in filter(None, (self.plain.first_users(mutant), users)):
-            program, why_not = self.plain.build(mutant, tree, objects)
-            if program:
-                killer = first_failure(program, Stage(QUICK, QUICK_SECONDS), self.say)
-            if program and killer:
-                return killer
-        return "survived" if program else why_not
+        """What kills it, or `survived`; `same` or `no program` only if all of it was compiled."""
+        first = self.plain.first_users(mutant)
+        program, why_not = self.plain.build(mutant, tree, first or self.plain.users[mutant.path])
+        if program:
+            return first_failure(program, Stage(QUICK, QUICK_SECONDS), self.say) or "survived"
+        return "survived" if first else why_not
 
     def try_slow(self, mutant, tree):
-        """The same for a survivor of the quick suites."""
+        """`same`, `no program`, `survived`, or what kills a survivor of the quick suites."""
         for variant in (self.plain, self.sanitizer()):
-            program, _ = variant.build(mutant, tree, variant.users[mutant.path])
-            for stage in slow_stages(mutant, variant.sanitized):
+            program, why_not = variant.build(mutant, tree, variant.users[mutant.path])
+            if not program:
+                return why_not
+            for stage in slow_stages(mutant, variant.sanitized, self.plain.first_users(mutant)):
                 if killer := first_failure(program, stage, self.say):
                     return killer
         return "survived"
