@@ -10,6 +10,7 @@ shift
 # UEFI firmware by distribution: Debian and Ubuntu, Fedora, Arch, Homebrew.
 find_uefi() {
 	for file in ${OVMF:-} /usr/share/ovmf/OVMF.fd /usr/share/edk2/ovmf/OVMF.fd \
+		/usr/share/edk2/ovmf/OVMF_CODE.fd \
 		/usr/share/edk2/x64/OVMF.4m.fd /usr/share/edk2-ovmf/x64/OVMF.fd \
 		/opt/homebrew/share/qemu/edk2-x86_64-code.fd; do
 		[ ! -f "$file" ] || { echo "$file"; return; }
