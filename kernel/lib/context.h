@@ -47,6 +47,7 @@ struct context {
 	unsigned held_count;
 	struct lock_held held[LOCK_HELD_MAX];   /* in the order they were taken */
 	struct lock_held wanted[2];             /* what it, and an interrupt above it, waits for */
+	uint64_t wait_start[2];                 /* time-stamp counter, if it is not free; or 0 */
 	uint64_t taken_count[LOCK_CLASS_COUNT]; /* since it began */
 
 	bool bug_expected; /* by EXPECT_BUG, which also fills the rest */

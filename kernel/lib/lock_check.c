@@ -59,6 +59,11 @@ static struct lock_held *this_wanted(struct context *c)
 	return &c->wanted[cpu_local()->irq_depth > 0];
 }
 
+static uint64_t *this_wait_start(struct context *c)
+{
+	return &c->wait_start[cpu_local()->irq_depth > 0];
+}
+
 static struct lock_held *find_held(struct context *c, const void *lock)
 {
 	for (unsigned i = c->held_count; i--;)
@@ -131,12 +136,53 @@ void lock_check_want(void *lock, enum lock_class class, unsigned nesting, enum l
 
 	struct context *c = cpu_local()->context;
 
+	*this_wait_start(c) = 0;
 	wrong = check_order(c, lock, class, nesting);
 	if (!wrong)
 		*this_wanted(c) = (struct lock_held){ lock, site, class, (uint8_t)nesting, mode };
 	arch_irq_restore(flags);
 	if (wrong)
 		lock_bug(wrong, lock, class, site);
+}
+
+/* ---- Statistics: each CPU's own, written with interrupts disabled. ---- */
+
+static struct lock_stats stats[CPU_MAX][LOCK_CLASS_COUNT];
+
+void lock_check_waits(void)
+{
+	uint64_t flags = arch_irq_save();
+	uint64_t *start = this_wait_start(cpu_local()->context);
+
+	if (!*start)
+		*start = arch_read_tsc();
+	arch_irq_restore(flags);
+}
+
+static void count_taken(struct context *c, enum lock_class class)
+{
+	struct lock_stats *s = &stats[cpu_index()][class];
+	uint64_t *start = this_wait_start(c);
+	uint64_t waited = *start ? arch_read_tsc() - *start : 0;
+
+	s->taken++;
+	s->contended += *start != 0;
+	if (waited > s->longest)
+		s->longest = waited;
+	*start = 0;
+}
+
+bool lock_get_stats(enum lock_class class, struct lock_stats *sum)
+{
+	*sum = (struct lock_stats){ .taken = 0 };
+	for (unsigned cpu = 0; cpu < cpu_count(); cpu++) {
+		const struct lock_stats *s = &stats[cpu][class];
+
+		sum->taken += s->taken;
+		sum->contended += s->contended;
+		sum->longest = s->longest > sum->longest ? s->longest : sum->longest;
+	}
+	return true;
 }
 
 void lock_check_taken(void *lock, enum lock_class class, unsigned nesting, enum lock_mode mode,
@@ -146,6 +192,7 @@ void lock_check_taken(void *lock, enum lock_class class, unsigned nesting, enum 
 	struct context *c = cpu_local()->context;
 
 	this_wanted(c)->lock = NULL;
+	count_taken(c, class);
 	c->taken_count[class]++;
 	c->held[c->held_count++] = (struct lock_held){ lock, site, class, (uint8_t)nesting, mode };
 	arch_irq_restore(flags);

@@ -19,6 +19,8 @@ void lock_check_want(void *lock, enum lock_class class, unsigned nesting, enum l
 		     const struct lock_site *site);
 /* Only: may a lock of this class be held here at all? (For tries, which cannot deadlock.) */
 void lock_check_context(void *lock, enum lock_class class, const struct lock_site *site);
+/* It is not free: the wait begins. For the statistics. */
+void lock_check_waits(void);
 /* It was taken. */
 void lock_check_taken(void *lock, enum lock_class class, unsigned nesting, enum lock_mode mode,
 		      const struct lock_site *site);
@@ -38,7 +40,31 @@ void lock_release_abandoned(unsigned count);
 /* Print what a context holds and waits for, a line each, every line begun with `prefix`. */
 void lock_print_held(const struct context *context, const char *prefix);
 
+/* What has become of the locks of a class since boot, on all CPUs: a guess while others run. */
+struct lock_stats {
+	uint64_t taken;
+	uint64_t contended; /* of these, not free at once */
+	uint64_t longest;   /* wait, in steps of the time-stamp counter */
+};
+
+/* Returns false if nobody counts: in builds without tests. */
+bool lock_get_stats(enum lock_class class, struct lock_stats *stats);
+
 #else
+
+struct lock_stats {
+	uint64_t taken, contended, longest;
+};
+
+ALWAYS_INLINE bool lock_get_stats(enum lock_class class, struct lock_stats *stats)
+{
+	(void)class, (void)stats;
+	return false;
+}
+
+ALWAYS_INLINE void lock_check_waits(void)
+{
+}
 
 ALWAYS_INLINE void lock_check_want(void *lock, enum lock_class class, unsigned nesting,
 				   enum lock_mode mode, const struct lock_site *site)

@@ -114,6 +114,7 @@ static void wait_for(struct rwlock *l, bool (*try)(struct rwlock *l), bool reads
 	struct rw_waiter me = { .cpu = cpu_index(), .reads = reads };
 	bool next = false;
 
+	lock_check_waits();
 	__atomic_fetch_add(&l->waiting, 1, __ATOMIC_RELAXED);
 	for (unsigned round = 0; !__atomic_load_n(&me.granted, __ATOMIC_ACQUIRE); round++) {
 		if (try(l)) {
@@ -189,6 +190,7 @@ void rw_write_lock_at(struct rwlock *l, unsigned nesting, const struct lock_site
 	if (UNLIKELY(!try_announce(l)))
 		wait_for(l, try_announce, false);
 	if (has_readers(l)) {
+		lock_check_waits();
 		__atomic_fetch_add(&l->waiting, 1, __ATOMIC_RELAXED);
 		for (unsigned round = 0; has_readers(l); round++)
 			preempt_wait(round);

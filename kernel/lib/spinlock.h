@@ -68,11 +68,20 @@ static inline int spin_owner(const struct spinlock *l)
 	return READ_ONCE(l->owner) - 1;
 }
 
+/* spin_word_lock, for the statistics to know. */
+static inline void spin_word_lock_counted(uint32_t *word)
+{
+	if (UNLIKELY(!spin_word_try(word))) {
+		lock_check_waits();
+		arch_call_rare_on(spin_word_wait, word);
+	}
+}
+
 static inline void spin_lock_at(struct spinlock *l, unsigned nesting, const struct lock_site *site)
 {
 	lock_check_want(l, l->class, nesting, LOCK_SPIN, site);
 	preempt_disable();
-	spin_word_lock(&l->word);
+	spin_word_lock_counted(&l->word);
 	WRITE_ONCE(l->owner, (uint16_t)(cpu_index() + 1));
 	lock_check_taken(l, l->class, nesting, LOCK_SPIN, site);
 }
@@ -104,8 +113,10 @@ static inline uint64_t spin_lock_irq_at(struct spinlock *l, const struct lock_si
 
 	lock_check_want(l, l->class, 0, LOCK_SPIN, site);
 	preempt_disable();
-	if (UNLIKELY(!spin_word_try(&l->word)))
+	if (UNLIKELY(!spin_word_try(&l->word))) {
+		lock_check_waits();
 		spin_word_wait_irq(&l->word, flags);
+	}
 	WRITE_ONCE(l->owner, (uint16_t)(cpu_index() + 1));
 	lock_check_taken(l, l->class, 0, LOCK_SPIN, site);
 	return flags;
@@ -138,7 +149,7 @@ static inline void spin_lock_word_at(uint32_t *word, enum lock_class class, unsi
 {
 	lock_check_want(word, class, nesting, LOCK_WORD, site);
 	preempt_disable();
-	spin_word_lock(word);
+	spin_word_lock_counted(word);
 	lock_check_taken(word, class, nesting, LOCK_WORD, site);
 }
 

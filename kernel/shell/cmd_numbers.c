@@ -3,6 +3,7 @@
  *
  * Talks to: mm/frame, mm/share, mm/flush, lib/lock_order, arch.
  */
+#include <arch/clock.h>
 #include <arch/cpu.h>
 #include <arch/mmu.h>
 #include <lib/lock_check.h>
@@ -92,7 +93,17 @@ SHELL_COMMAND(flushes, "numbers", "flushes", "TLB flushes since boot")
 	return true;
 }
 
-SHELL_COMMAND(locks, "numbers", "locks", "the order of locks, outermost first, and what is held")
+static void print_lock_stats(enum lock_class class)
+{
+	struct lock_stats s;
+
+	if (lock_get_stats(class, &s))
+		printk("%12lu %10lu %9lu us  ", s.taken, s.contended,
+		       clock_tsc_hz ? s.longest / (clock_tsc_hz / 1000000) : 0);
+}
+
+SHELL_COMMAND(locks, "numbers", "locks",
+	      "the order of locks, outermost first: how often taken, waited for, how long at most")
 {
 #define LOCK_ROW(name, flags) { #name, flags },
 	static const struct {
@@ -100,10 +111,14 @@ SHELL_COMMAND(locks, "numbers", "locks", "the order of locks, outermost first, a
 		unsigned flags;
 	} row[] = { LOCK_ORDER(LOCK_ROW) };
 
-	for (unsigned i = 0; i < ARRAY_SIZE(row); i++)
-		printk("%2u  %-18s%s%s\n", i + 1, row[i].name,
-		       row[i].flags & LOCK_FLAG_SLEEP ? "holders may sleep" : "",
+	if (PTOLEMY_TEST)
+		printk("    %-18s%10s %10s %12s\n", "class", "taken", "contended", "longest");
+	for (unsigned i = 0; i < ARRAY_SIZE(row); i++) {
+		printk("%2u  %-16s", i + 1, row[i].name);
+		print_lock_stats((enum lock_class)(i + 1));
+		printk("%s%s\n", row[i].flags & LOCK_FLAG_SLEEP ? "holders may sleep" : "",
 		       row[i].flags & LOCK_FLAG_IRQ ? "interrupts off" : "");
+	}
 	lock_print_held(cpu_local()->context, "held: ");
 	return true;
 }

@@ -306,3 +306,50 @@ TEST(lock_smp, held_locks_can_be_printed)
 	EXPECT(was_printed("test_lock_smp.c:"));
 	EXPECT(!was_printed("waits for"));
 }
+
+/* ---- Statistics. ---- */
+
+#define HOLD_NS (2 * CLOCK_MS)
+
+struct holder {
+	uint32_t held;
+};
+
+/* The first holds the lock until the second has waited for long. */
+static void hold_for_other(struct worker *w)
+{
+	struct holder *c = w->arg;
+
+	if (w->number) {
+		wait_for(&c->held, 1);
+		spin_lock(&outer);
+		spin_unlock(&outer);
+		return;
+	}
+	spin_lock(&outer);
+	set_flag(&c->held);
+	while (!spin_needbreak(&outer))
+		arch_pause();
+	clock_wait(HOLD_NS);
+	spin_unlock(&outer);
+}
+
+// Each class counts how often it is taken, how often that had to wait, and the longest wait.
+TEST(lock_smp, statistics)
+{
+	struct lock_stats before, alone, after;
+	struct holder c = { .held = 0 };
+
+	NEED_CPUS(2);
+	EXPECT(lock_get_stats(LOCK_TEST_OUTER, &before));
+	spin_lock(&outer);
+	spin_unlock(&outer);
+	EXPECT(lock_get_stats(LOCK_TEST_OUTER, &alone));
+	EXPECT_EQ(alone.taken, before.taken + 1);
+	EXPECT_EQ(alone.contended, before.contended);
+	REQUIRE(workers_run(2, hold_for_other, &c));
+	EXPECT(lock_get_stats(LOCK_TEST_OUTER, &after));
+	EXPECT_EQ(after.taken, alone.taken + 2);
+	EXPECT_EQ(after.contended, alone.contended + 1);
+	EXPECT(after.longest >= HOLD_NS / 2 * (clock_tsc_hz / 1000000) / 1000);
+}
