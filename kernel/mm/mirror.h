@@ -101,10 +101,6 @@ struct mirror_format {
 			   struct mirror_stale *stale);
 	struct pt_span (*translate)(const struct pt_root *root, va_t va);
 	void (*count)(const struct pt_root *root, uint64_t leaf[PT_LEVEL_MAX]);
-	/* Show every table, with what is live in it by its entries. */
-	void (*each_table)(const struct pt_root *root,
-			   void (*fn)(void *arg, pt_t table, unsigned live, uint64_t summary),
-			   void *arg);
 	int (*dump)(const struct pt_root *root, va_t start, va_t end,
 		    void (*fn)(void *arg, const struct pt_span *span), void *arg);
 	int (*iter_init)(struct pt_iter *it, const struct pt_root *root, va_t start, va_t end);

@@ -396,60 +396,6 @@ static void mirror_table_count(const struct pt_root *root, uint64_t leaf[PT_LEVE
 		leaf[level] = count.entry[PT_LEAF][level];
 }
 
-struct mirror_visit {
-	struct pt_walk walk;
-	void (*fn)(void *arg, pt_t table, unsigned live, uint64_t summary);
-	void *arg;
-};
-
-static void mirror_visit_table(const struct mirror_visit *visit, pt_t table)
-{
-	unsigned live = 0;
-	uint64_t summary = 0;
-
-	for (unsigned i = 0; i < PT_ENTRY_COUNT; i++) {
-		if (ptv_none(ptp_get(pt_entry(table, i))))
-			continue;
-		live++;
-		summary |= 1ull << (i >> PT_GROUP_SHIFT);
-	}
-	visit->fn(visit->arg, table, live, summary);
-}
-
-PT_INLINE int mirror_pass_entry(struct pt_walk *w, struct pt_at *at)
-{
-	(void)w, (void)at;
-	return PT_DONE;
-}
-
-PT_INLINE int mirror_visit_enter(struct pt_walk *w, struct pt_at *at)
-{
-	mirror_visit_table((struct mirror_visit *)w, ptv_to_table(at->v));
-	return PT_DONE;
-}
-
-static const struct pt_client mirror_visit_client = {
-	.entry = mirror_pass_entry,
-	.enter = mirror_visit_enter,
-	.sparse = true,
-};
-PT_WALKER(mirror_visit_walk, struct mirror_visit, mirror_visit_client)
-
-static void mirror_table_each_table(const struct pt_root *root,
-				    void (*fn)(void *arg, pt_t table, unsigned live,
-					       uint64_t summary),
-				    void *arg)
-{
-	struct mirror_visit visit = { { .root = root, .va = root->first, .last = root->last },
-				      fn,
-				      arg };
-	int err;
-
-	mirror_visit_table(&visit, root->top);
-	err = mirror_visit_walk(&visit);
-	PT_ASSERT(err == 0);
-}
-
 static bool mirror_table_iter_next(struct pt_iter *it, struct pt_span *span)
 {
 	struct pt_at at;
@@ -478,7 +424,6 @@ const struct mirror_format MIRROR_FORMAT = {
 	.test_young = mirror_table_test_young,
 	.translate = pt_translate,
 	.count = mirror_table_count,
-	.each_table = mirror_table_each_table,
 	.dump = pt_dump,
 	.iter_init = pt_iter_init,
 	.iter_next = mirror_table_iter_next,
