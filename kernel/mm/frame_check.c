@@ -128,7 +128,9 @@ static bool check_list(struct check *c, unsigned order)
 	for (uint32_t pfn = buddy.first[order]; pfn; pfn = frame_array[pfn].free.next) {
 		const struct frame *f = &frame_array[pfn];
 
-		if (pfn >= frame_limit || f->kind != FRAME_FREE || f->order != order || !left--)
+		if (pfn >= frame_limit)
+			return check_fails(c, prev, "a list leads out of memory");
+		if (f->kind != FRAME_FREE || f->order != order || !left--)
 			return check_fails(c, pfn, "a list holds what is not free, or loops");
 		if (f->free.prev != prev)
 			return check_fails(c, pfn, "a list's links disagree");
