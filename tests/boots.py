@@ -108,7 +108,8 @@ MATRIX = [
     Boot("oracle-always-4level-eager", {"LA57": "off"}, f"test={ALWAYS} oracle=always exit"),
     Boot("oracle-always-5level-shared", {}, f"test={ALWAYS} oracle=always fork=shared exit"),
     Boot("iommu-4cpus", {"SMP": "4", "LA57": "off"},
-         "test=vtd,hmm_*,dma_*,mirror*,notifier* fork=shared exit", seconds=30),
+         "test=vtd,inject_vtd,inject_device.hard*,hmm_*,dma_*,mirror*,notifier* fork=shared exit",
+         seconds=50),
     Boot("counted", {"QEMUFLAGS": "-icount shift=0,sleep=off"}, "test=bench exit"),
 ]
 
