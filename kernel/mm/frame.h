@@ -141,6 +141,10 @@ static inline bool frame_get_single(struct frame *array, pa_t page)
 #endif
 }
 
+/* One edge less for a page, of a block of whatever size. */
+#define frame_put_page(f) \
+	((void)(LIKELY(READ_ONCE((f)->order) == 0) ? (void)frame_put(f) : frame_put_span(f, 0)))
+
 /* A bug if the addition that came before was one too many. */
 void frame_check_edges(struct frame *f);
 

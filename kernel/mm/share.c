@@ -280,8 +280,30 @@ PT_INLINE int share_drop_enter(struct pt_walk *w, struct pt_at *at)
 	return PT_SKIP;
 }
 
+/* What most is: pages. Nobody else knows the table, so stores are enough. */
+PT_INLINE unsigned share_drop_run(struct pt_walk *w, struct pt_at *at, unsigned count)
+{
+	const uint64_t ordinary = ptv_ordinary(PT_DEVMAP, 0);
+	unsigned n = 0;
+	ptv_t v;
+
+	(void)w;
+	if (at->p.level > 0)
+		return 0;
+	for (ptp_t p = at->p; n < count; n++, p = ptp_next(p)) {
+		v = ptp_get(p);
+		if (!ptv_is_ordinary(v, ordinary))
+			break;
+		ptp_set(p, ptv_make_none(0));
+		frame_put_page(pa_to_frame(ptv_pa(v)));
+	}
+	at->delta -= (int)n;
+	return n;
+}
+
 static const struct pt_client share_drop_client = {
 	.entry = share_drop_entry,
+	.run = share_drop_run,
 	.enter = share_drop_enter,
 	.sparse = true,
 };
@@ -305,10 +327,20 @@ void share_drop_table(struct pt_owner *owner, pt_t table)
 	struct share_drop drop = { { .va = 0, .last = pt_mask(table.level + 1) }, owner };
 	int err;
 
-	SHARE_COUNT(dropped);
-	if (share_put_unless_last(pa_to_frame(table.pa)))
+	if (share_put_unless_last(pa_to_frame(table.pa))) {
+		SHARE_COUNT(dropped);
 		return;
+	}
 	err = share_drop_walk_from(&drop, table);
 	ASSERT_EQ(err, 0);
 	pt_release(owner, table, NULL);
+}
+
+void share_drop_root(const struct pt_root *root)
+{
+	struct share_drop drop = { { .va = root->first, .last = root->last }, root->owner };
+	int err = share_drop_walk_from(&drop, root->top);
+
+	ASSERT_EQ(err, 0);
+	pt_release(root->owner, root->top, NULL);
 }

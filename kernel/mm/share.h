@@ -65,4 +65,7 @@ int share_make_exclusive(const struct pt_root *root, ptp_t p);
 /* One edge less to a table that is flushed from every walker of this edge's space. */
 void share_drop_table(struct pt_owner *owner, pt_t table);
 
+/* All that a root has, and its top table: no walker of its space is left. */
+void share_drop_root(const struct pt_root *root);
+
 #endif

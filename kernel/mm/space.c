@@ -2,7 +2,8 @@
  * Spaces: making, destroying, unmapping and protecting ranges.
  *
  * Every removal goes the same way: cut at the borders (all that can fail), open a section, clear
- * entries into a flush batch, flush, give frames back, close the section. Locking: the space's
+ * entries into a flush batch, flush, give frames back, close the section. When the space goes, no
+ * CPU and no subscriber is left to be told, and all is dropped in place. Locking: the space's
  * operation. Talks to: area list, flush, notifier, swap, kspace (kernel entries of the top table).
  */
 #include <lib/printk.h>
@@ -77,24 +78,18 @@ static void family_put(struct family *family)
 
 void space_destroy(struct space *s)
 {
-	FLUSH_BATCH(batch);
 	struct area *area, *next;
-	int err;
 
 	tlb_detach_all(s);
 	ASSERT_EQ(cpu_set_count(&s->cpus), 0u);
 	notifier_release(&s->notifier);
-	flush_begin(&batch, s);
-	err = space_zap(s, s->root.first, s->root.last + 1, &batch);
-	ASSERT_EQ(err, 0);
-	list_for_each_safe(area, next, &s->areas, link)
-		area_remove(s, area);
 	spin_lock(&space_list_lock);
 	list_remove(&s->link);
 	kspace_detach(s);
 	spin_unlock(&space_list_lock);
-	pt_free(&s->root, NULL, &batch);
-	flush_end(&batch);
+	share_drop_root(&s->root);
+	list_for_each_safe(area, next, &s->areas, link)
+		area_remove(s, area);
 	family_put(s->family);
 	pool_free(&space_pool, s);
 }
