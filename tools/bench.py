@@ -9,7 +9,8 @@ BENCH=globs narrows what `kernel` measures. Every boot has one CPU, MEM (2048M) 
 its serial line in BUILD/log/bench-*.log. Under -icount rdtsc advances by one an instruction, so the
 figures repeat exactly. `content` is the part that clears or copies contents of pages and tables;
 in the CSV it is a case of its own, <case>_content. Linux's fork makes a process, too: what that
-costs (its fork_exit of size 0) is taken off where the goals compare with it.
+costs (its fork_exit of size 0) is taken off where the goals compare with it. Exit status 1 if a goal
+is missed; where CAVEATS.md says that one is, if it is missed by more than is said there.
 """
 import csv
 import os
@@ -23,7 +24,7 @@ BUILD = Path(os.environ.get("BUILD") or "build")
 CSV = BUILD / "bench.csv"
 MEMORY = os.environ.get("MEM") or "2048M"
 GLOBS = os.environ.get("BENCH") or "*"
-DEADLINE = 600
+DEADLINE = 1800
 PASSED = 33
 COUNTING = "-icount shift=0,sleep=off"
 COLUMNS = ["case", "impl", "levels", "page_bytes", "size_bytes", "instructions"]
@@ -211,12 +212,18 @@ def pick(rows, case, impl, **wanted):
             all(getattr(r, name) == value for name, value in wanted.items())]
 
 
-def goal(what, value, limit, form="{:,.2f}"):
+missed = []
+
+
+def goal(what, value, limit, form="{:,.2f}", held=None):
+    """Judge a figure; `held` is what it must keep to as long as the goal is not reached."""
     verdict = "reached" if value <= limit else "NOT REACHED"
     print(f"{what:66}{form.format(value):>12}  goal {form.format(limit):>10}  {verdict}")
+    if value > (held or limit):
+        missed.append(what)
 
 
-def goal_ratio(rows, case, ours, theirs, limit):
+def goal_ratio(rows, case, ours, theirs, limit, held=None):
     for levels in (4, 5):
         base = {(r.page_bytes, r.size_bytes): r for r in pick(rows, case, theirs, levels=levels)}
         fixed = sum(r.net for r in pick(rows, "fork_exit", theirs, levels=levels, size_bytes=0))
@@ -224,7 +231,8 @@ def goal_ratio(rows, case, ours, theirs, limit):
                 if (key := (r.page_bytes, r.size_bytes)) in base]
         if both:
             worst = max(our.net / (their.net - fixed) for our, their in both)
-            goal(f"{case}, {ours}/{theirs}, {levels} levels, worst size", worst, limit, "{:,.3f}")
+            goal(f"{case}, {ours}/{theirs}, {levels} levels, worst size", worst, limit, "{:,.3f}",
+                 held)
 
 
 def mirror_goals(rows, levels):
@@ -248,7 +256,8 @@ def goals(rows):
     for levels in (4, 5):
         forks = [r.net for r in pick(rows, "fork", "shared", levels=levels)]
         if forks:
-            goal(f"shared fork of a space, {levels} levels, any size", max(forks), 3000, "{:,.0f}")
+            goal(f"shared fork of a space, all of it, {levels} levels, any size", max(forks), 3000,
+                 "{:,.0f}")
             goal(f"shared fork of a space, {levels} levels, largest/smallest",
                  max(forks) / min(forks), 1.2)
         areas = [r.net for r in pick(rows, "fork_area", "shared", levels=levels)]
@@ -258,11 +267,16 @@ def goals(rows):
         full = pick(rows, "fork", "eager", levels=levels, page_bytes=4096, size_bytes=FULL_BYTES)
         for r in full:
             goal(f"eager fork, instructions a 4K page, {levels} levels, 512M", r.net / r.items, 16)
+        for case, which in (("first_write_p50", "middle"), ("first_write_max", "dearest")):
+            writes = [r.net for r in pick(rows, case, "shared", levels=levels)]
+            if writes:  # a table a level, at what an eager fork may take for its entries
+                goal(f"write after a shared fork, {which} of many, {levels} levels, any size",
+                     max(writes), levels * 512 * 16, "{:,.0f}")
         mirror_goals(rows, levels)
     for impl in ("eager", "shared"):
         goal_ratio(rows, "fork_write_exit", impl, "linux", 0.5)
-    for case in ("walk", "map", "unmap", "copy"):
-        goal_ratio(rows, case, "generic", "handwritten", 1.0)
+    for case, held in (("walk", 1.0), ("map", 1.0), ("unmap", 1.15), ("copy", 1.1)):
+        goal_ratio(rows, case, "generic", "handwritten", 1.0, held)
     goal_ratio(rows, "iter_sparse", "generic", "classic", 0.05)
 
 
@@ -280,7 +294,7 @@ def main(what, *arguments):
         fail(f"{what}: kernel, linux or show")
     table(rows)
     goals(rows)
-    return 0
+    return 1 if missed else 0
 
 
 sys.exit(main(*sys.argv[1:]))
