@@ -52,7 +52,7 @@ def machine(firmware, depth, memory, cpu, fork="eager", iommu="no", skips=(), se
 
 
 # Suites in which CPUs meet; suites to which their number is nothing, and that take time.
-CPU_SUITES = ["smp", "lock_smp", "rwlock_smp", "mm_cpus", "flush_cpus", "lazy"]
+CPU_SUITES = ["smp", "lock_smp", "rwlock_smp", "mm_cpus", "flush_cpus", "lazy", "dirty_cpus"]
 NOT_FOR_MANY = ("*,-sweep*,-pt_*,-access*,-memmap*,-multiboot*,-bench*,-acpi*,-model,-inject,"
                 "-scaling")
 MOST_CPUS = 32  # on two of the host's

@@ -36,7 +36,7 @@ HOST_TEST_clang-asan := *,-small,-model,-inject,-mirror_random,-frame_random
 # The thread sanitizer, for what runs on several threads.
 HOST_CC_gcc-tsan := $(HOST_GCC)
 HOST_FLAGS_gcc-tsan := -fsanitize=thread -Wno-tsan
-HOST_TEST_gcc-tsan := *_threads,mm_cpus,lazy,turns
+HOST_TEST_gcc-tsan := *_threads,mm_cpus,lazy,dirty_cpus,turns
 HOST_LESS_gcc-tsan := tests/kernel/test_pt_%.c tests/host/test_small_%.c
 # Quick to build and to run; for tests/mutants/run.
 HOST_CC_gcc-plain := $(HOST_GCC)
@@ -57,7 +57,7 @@ HOST_SKIP := kernel/mm/kspace_boot.c kernel/lib/string.c kernel/lib/panic.c kern
 HOST_EXTRA := kernel/arch/x86_64/multiboot.c kernel/options.c kernel/dev/madt.c
 HOST_EXTRA += boot/cmdline.c kernel/dev/vtd_table.c kernel/dev/dmar.c
 HOST_FOUND := $(sort $(wildcard kernel/mm/*.c kernel/lib/*.c tests/kernel/*.c))
-HOST_NEEDS_CPU := $(filter-out tests/kernel/test_mm_cpus.c tests/kernel/test_lazy.c,\
+HOST_NEEDS_CPU := $(filter-out $(addprefix tests/kernel/test_,mm_cpus.c lazy.c dirty_cpus.c),\
 	$(shell grep -lE 'include <(arch/trap|proc/|tests/kernel/workers)' $(HOST_FOUND)))
 HOST_SRCS := $(filter-out $(HOST_SKIP) $(HOST_NEEDS_CPU),$(HOST_FOUND)) $(wildcard $(HOST_EXTRA)) \
 	$(sort $(wildcard tests/host/*.c))
@@ -110,7 +110,7 @@ $(foreach v,$(HOST_VARIANTS),$(eval $(call host_variant,$(v))))
 # that are broken on purpose, found by such seeds or by the thread sanitizer.
 SCHED_SEED ?=
 HOST_SEED := $(or $(SCHED_SEED),1)
-HOST_TURNS := turns,mm_cpus,lazy
+HOST_TURNS := turns,mm_cpus,lazy,dirty_cpus
 .PHONY: host-run-turns host-run-broken
 host-run-turns: $(BUILD)/host/gcc-asan/test
 	@mkdir -p $(BUILD)/log

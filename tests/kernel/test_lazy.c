@@ -270,8 +270,8 @@ static void flush_one_page(struct space *s, unsigned page)
 	flush_end(&batch);
 }
 
-#define FLUSHES 1000
-#define TRIES 20 /* for two of them to meet */
+#define FLUSHES 100
+#define TRIES 50 /* for two of them to meet */
 
 static uint64_t spared_here(void)
 {
