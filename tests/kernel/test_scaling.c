@@ -13,13 +13,11 @@
 #define FAULTS 400 /* short, so that a busy host has moments without a disturbance */
 #define STEPS 600000
 #define TRIES 300
-/* Hundredths: the goal, which a host with other work may hide, and what no host excuses. */
-#define WANTED 180
-#define LEAST 150
+#define WANTED 180 /* hundredths */
 /* What plain computing reaches before and after a try, if nobody disturbed it; else it is void. */
 #define ABLE_MIN 190
 #define ABLE_MAX 210
-#define COUNTED_MAX 25 /* tries that count and fall short, before it is the kernel's fault */
+#define COUNTED_MAX 60 /* tries that count and fall short, before it is the kernel's fault */
 
 struct race {
 	struct space *space;
@@ -94,8 +92,16 @@ static bool is_undisturbed(unsigned computing)
 	return computing >= ABLE_MIN && computing <= ABLE_MAX;
 }
 
-// Two CPUs fault nearly twice as many pages in a time as one does, if the host lets two CPUs run:
-// 1.8 times on one with nothing else to do, and far more than CPUs that wait for each other.
+/* The throughput of faults against what the host let two CPUs compute around it: 200 at most. */
+static unsigned scaled(unsigned reached, unsigned before, unsigned after)
+{
+	unsigned able = before < after ? before : after;
+
+	return reached * 200 / (able < 200 ? able : 200);
+}
+
+// Two CPUs fault 1.8 times as many pages in a time as one does, of the 2.0 times that two loops
+// which share nothing compute right before and after. A host too busy for those proves nothing.
 TEST(scaling, disjoint_faults_on_two_cpus)
 {
 	unsigned best = 0, counted = 0, tried = 0, before, reached, after;
@@ -106,8 +112,10 @@ TEST(scaling, disjoint_faults_on_two_cpus)
 		reached = ratio(true);
 		after = ratio(false);
 		if (is_undisturbed(before) && is_undisturbed(after) && reached <= ABLE_MAX) {
+			unsigned share = scaled(reached, before, after);
+
 			counted++;
-			best = reached > best ? reached : best;
+			best = share > best ? share : best;
 		}
 		before = after;
 	}
@@ -115,5 +123,5 @@ TEST(scaling, disjoint_faults_on_two_cpus)
 		TEST_SKIP("host busy: %u of %u tries undisturbed", counted, tried);
 	test_note("%u.%02u times one CPU's throughput (goal 1.80), best of %u good tries of %u",
 		  best / 100, best % 100, counted, tried);
-	EXPECT_LE(LEAST, best);
+	EXPECT_LE(WANTED, best);
 }
