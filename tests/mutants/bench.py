@@ -38,7 +38,7 @@ SANITIZER_FACTOR = 4  # what it costs
 # What takes more than this many times the processor time that it should, hangs.
 PATIENCE = 4
 # Where a change of the library is tried first, since compiling all that includes it takes longer.
-FIRST_USERS = r"tests/kernel/test_pt_small\.c|kernel/mm/(pagetable|space)\.c"
+FIRST_USERS = r"(tests/kernel/test_pt_small\.c|kernel/mm/(pagetable|space)\.c)"
 
 
 class Variant:
