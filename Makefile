@@ -36,6 +36,7 @@ make fuzz         libFuzzer on whatever reads outside input: FUZZ_SECONDS=60 a t
 make libpt        install the page-table library for other programs, and libpt-test tries that
 make mutants      small changes of the mm that the host's tests notice: MUTANTS=300 SEED=n MUTANT=name
 make coverage     which lines and branches of the mm do they come to
+make enumerate    every sequence of operations in small geometries, as deep as MINUTES=10 allow
 make soak         everything on 4 CPUs with random seeds, and fuzzing: MINUTES=60
 make soak-test    does it see, keep and repeat what fails
 make outside-test  QEMU's own walk of our tables against what the kernel says of them
@@ -91,7 +92,7 @@ BOOTED := run debug test soak-test outside-test monitor-test debugger-test bench
 NEEDS := $(if $(filter-out help clean,$(GOALS)),build) \
 	$(if $(filter image $(BOOTED),$(GOALS)),image) $(if $(filter $(BOOTED) libpt-test,$(GOALS)),run) \
 	$(if $(filter test,$(GOALS))$(filter uefi,$(FIRMWARE)),uefi) \
-	$(if $(filter test host-test check defects fuzz soak mutants coverage,$(GOALS)),test) \
+	$(if $(filter test host-test check defects fuzz soak mutants coverage enumerate,$(GOALS)),test) \
 	$(if $(filter test libpt-test,$(GOALS)),library) \
 	$(if $(filter bench-linux,$(GOALS)),peer) \
 	$(if $(filter $(PICTURE),$(GOALS)),picture) $(if $(filter report report-test,$(GOALS)),report) \

@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define PT_API static __attribute__((unused))
 #define PT_FORMAT_HEADER <tests/kernel/pt/pt_format_small.h>
@@ -69,6 +70,8 @@ static struct search {
 	struct cell before[PAGES], after[PAGES], expected[PAGES];
 	bool wrong; /* something about the tree */
 	bool plain; /* the alphabet is */
+	bool complained;
+	clock_t begun;
 	/* all states, one behind the other, each with its length in front */
 	uint8_t *bytes;
 	size_t used, room;
@@ -322,6 +325,7 @@ static bool complain(const char *what, size_t state, const struct op *op, int er
 		  "allocation %u: returned %d",
 		  what, state, op->kind, op->first, op->last, op->memory, op->rights, host.fail_at,
 		  err);
+	search.complained = true;
 	return false;
 }
 
@@ -386,15 +390,31 @@ static bool expand(size_t state)
 	return ok;
 }
 
-/* Search that many operations deep, or until there is nothing new. */
-static void enumerate(unsigned depth, bool plain)
-{
-	const char *more = getenv("DEEPER");
-	size_t begin = 0, end;
-	bool ok = true;
-	unsigned round;
+/* What a search may take behind the depth that it is told: of the CPU's time, and of memory. */
+#define STATES_BYTES_MAX (2ull << 30)
 
+static bool search_may_go_on(void)
+{
+	const char *seconds = getenv("SMALL_SECONDS");
+
+	return seconds && search.used < STATES_BYTES_MAX &&
+	       clock() - search.begun < strtoll(seconds, NULL, 0) * CLOCKS_PER_SEC;
+}
+
+/* All operations on all states that there are: one operation more. False: not on all of them. */
+static bool expand_round(size_t *begin, bool bounded)
+{
+	for (size_t end = search.count; *begin < end; ++*begin) {
+		if ((bounded && !search_may_go_on()) || !expand(*begin))
+			return false;
+	}
+	return true;
+}
+
+static void search_init(bool plain)
+{
 	memset(&search, 0, sizeof(search));
+	search.begun = clock();
 	search.plain = plain;
 	search.hash_size = 1 << 16;
 	search.hash = calloc(search.hash_size, sizeof(*search.hash));
@@ -403,18 +423,32 @@ static void enumerate(unsigned depth, bool plain)
 	EXPECT_EQ(pt_root_init(&search.root, &search.owner, TOP, 0, ((va_t)PAGES << 12) - 1), 0);
 	search.root.table_rights = PT_RWX | PT_U;
 	note_state();
+}
+
+/* Search that many operations deep, or until there is nothing new; and deeper, if the environment
+ * says DEEPER=operations or SMALL_SECONDS=seconds. */
+static void enumerate(unsigned depth, bool plain)
+{
+	const char *more = getenv("DEEPER");
+	size_t begin = 0, known = 0;
+	unsigned round = 0;
+
+	search_init(plain);
 	depth += more ? (unsigned)atoi(more) : 0;
-	for (round = 0; round < depth && ok && begin < search.count; round++) {
-		for (end = search.count; begin < end && ok; begin++)
-			ok = expand(begin);
+	while (begin < search.count && (round < depth || search_may_go_on())) {
+		known = search.count;
+		if (!expand_round(&begin, round >= depth))
+			break;
+		round++;
 	}
-	EXPECT(ok);
+	EXPECT(!search.complained);
 	test_note("%u levels of %u entries, %s alphabet: all sequences of %s%u operations: %zu "
-		  "states, %llu "
-		  "operations tried, %llu of them with a failed allocation",
+		  "states, %llu operations tried, %llu of them with a failed allocation",
 		  SMALL_LEVEL_COUNT, HOST_ENTRIES, plain ? "plain" : "full",
 		  begin == search.count ? "any length, at " : "", round, search.count,
 		  (unsigned long long)search.transitions, (unsigned long long)search.failures);
+	if (begin < known)
+		test_note("and one operation more on %zu of the %zu states", begin, known);
 	free(search.hash);
 	free(search.offset);
 	free(search.bytes);

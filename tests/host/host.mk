@@ -15,6 +15,13 @@ BUILD ?= build
 host-test:
 	@$(MAKE) --no-print-directory host-variants
 
+# Every sequence of operations in small geometries, as deep as MINUTES allow.
+.PHONY: enumerate
+enumerate:
+	@$(MAKE) --no-print-directory HOST_VARIANTS=gcc-fast $(BUILD)/host/gcc-fast/test
+	@mkdir -p $(BUILD)/log
+	@BUILD=$(BUILD) MINUTES=$(MINUTES) tests/host/enumerate $(BUILD)/host/gcc-fast/test
+
 # The rest is read only when asked for: it looks for a second compiler.
 ifneq ($(filter host-variants host-run-% $(BUILD)/host/%,$(MAKECMDGOALS)),)
 
@@ -41,9 +48,15 @@ HOST_LESS_gcc-tsan := tests/kernel/test_pt_%.c tests/host/test_small_%.c
 # Quick to build and to run; for tests/mutants/run.
 HOST_CC_gcc-plain := $(HOST_GCC)
 HOST_FLAGS_gcc-plain := -Wno-error -w
-# For gcov; tests/coverage/coverage.mk reads what it counts.
+# For `make enumerate`.
+HOST_CC_gcc-fast := $(HOST_GCC)
+HOST_FLAGS_gcc-fast := -O2
+# For gcov; tests/coverage/run reads what it counts, and says why header functions are not inlined.
+# The small geometries run the library once more, and take long without optimisation.
 HOST_CC_gcc-cov := $(HOST_GCC)
-HOST_FLAGS_gcc-cov := --coverage -O0 -fprofile-update=atomic -Wno-maybe-uninitialized
+HOST_FLAGS_gcc-cov := --coverage -O0 -fprofile-update=single -Dalways_inline=noinline \
+	-Wno-attributes -Wno-maybe-uninitialized
+HOST_TEST_gcc-cov := *,-small
 
 HOST_CPPFLAGS := -Itests/host/include -I. -Ikernel -Ikernel/arch/x86_64/include \
 	-DPTOLEMY_TEST=1 -DPTOLEMY_HOST=1 -MMD -MP -include tests/host/entry_point.h
