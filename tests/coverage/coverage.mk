@@ -5,4 +5,4 @@
 coverage:
 	@find $(BUILD)/host/gcc-cov -name '*.gcda' -delete 2> /dev/null || true
 	@$(MAKE) --no-print-directory HOST_VARIANTS=gcc-cov host-run-gcc-cov
-	@tests/coverage/run $(BUILD)/host/gcc-cov
+	@BUILD=$(BUILD) tests/coverage/run $(BUILD)/host/gcc-cov
