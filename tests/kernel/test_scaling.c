@@ -11,8 +11,7 @@
 #include <mm/fault.h>
 #include <tests/kernel/cpu_work.h>
 
-#define FAULTS                                                                 \
-  400 /* short, so that a busy host has moments without a disturbance */
+#define FAULTS 400 /* short, so that a busy host has moments without a disturbance */
 #define STEPS 600000
 #define TRIES_LEAST 20
 #define TRIES 300
@@ -20,102 +19,110 @@
 #define ABLE 190
 
 struct race {
-  struct space *space;
-  bool faults;               /* or just compute */
-  uint64_t start[2], end[2]; /* of each CPU, ns */
-  unsigned arrived;
-  uint64_t sum[2];
+	struct space *space;
+	bool faults;               /* or just compute */
+	uint64_t start[2], end[2]; /* of each CPU, ns */
+	unsigned arrived;
+	uint64_t sum[2];
 };
 
-static uint64_t compute(void) {
-  uint64_t x = 1;
+static uint64_t compute(void)
+{
+	uint64_t x = 1;
 
-  for (unsigned i = 0; i < STEPS; i++)
-    x = x * 6364136223846793005 + 1442695040888963407;
-  return x;
+	for (unsigned i = 0; i < STEPS; i++)
+		x = x * 6364136223846793005 + 1442695040888963407;
+	return x;
 }
 
-static void fault_all(struct race *r, unsigned number) {
-  for (unsigned i = 0; i < FAULTS; i++)
-    r->sum[number] += (uint64_t)space_fault(
-        r->space, BASE + PAGES(number * 8192ull + i), PT_W);
+static void fault_all(struct race *r, unsigned number)
+{
+	for (unsigned i = 0; i < FAULTS; i++)
+		r->sum[number] +=
+			(uint64_t)space_fault(r->space, BASE + PAGES(number * 8192ull + i), PT_W);
 }
 
-static void race(struct worker *w) {
-  struct race *r = w->arg;
-  uint64_t start;
+static void race(struct worker *w)
+{
+	struct race *r = w->arg;
+	uint64_t start;
 
-  __atomic_add_fetch(&r->arrived, 1, __ATOMIC_ACQ_REL);
-  while (__atomic_load_n(&r->arrived, __ATOMIC_ACQUIRE) < w->count)
-    arch_pause();
-  start = clock_now();
-  if (r->faults)
-    fault_all(r, w->number);
-  else
-    r->sum[w->number] = compute();
-  r->start[w->number] = start;
-  r->end[w->number] = clock_now();
+	__atomic_add_fetch(&r->arrived, 1, __ATOMIC_ACQ_REL);
+	while (__atomic_load_n(&r->arrived, __ATOMIC_ACQUIRE) < w->count)
+		arch_pause();
+	start = clock_now();
+	if (r->faults)
+		fault_all(r, w->number);
+	else
+		r->sum[w->number] = compute();
+	r->start[w->number] = start;
+	r->end[w->number] = clock_now();
 }
 
 /* How long `cpus` CPUs take for one share of work each, from the first start to
  * the last end. */
-static uint64_t time_of(unsigned cpus, bool faults) {
-  struct race r = {.faults = faults};
-  struct area_spec spec = {
-      .start = BASE, .end = BASE + PAGES(16384), .rights = PT_R | PT_W};
+static uint64_t time_of(unsigned cpus, bool faults)
+{
+	struct race r = { .faults = faults };
+	struct area_spec spec = { .start = BASE,
+				  .end = BASE + PAGES(16384),
+				  .rights = PT_R | PT_W };
 
-  if (faults) {
-    r.space = space_create();
-    EXPECT(r.space && !space_add_area(r.space, &spec));
-  }
-  EXPECT(workers_run(cpus, race, &r));
-  if (faults) {
-    EXPECT_EQ(r.sum[0] + r.sum[1], 0ull);
-    space_destroy(r.space);
-  }
-  if (cpus == 1)
-    return r.end[0] - r.start[0];
-  return (r.end[0] > r.end[1] ? r.end[0] : r.end[1]) -
-         (r.start[0] < r.start[1] ? r.start[0] : r.start[1]);
+	if (faults) {
+		r.space = space_create();
+		EXPECT(r.space && !space_add_area(r.space, &spec));
+	}
+	EXPECT(workers_run(cpus, race, &r));
+	if (faults) {
+		EXPECT_EQ(r.sum[0] + r.sum[1], 0ull);
+		space_destroy(r.space);
+	}
+	if (cpus == 1)
+		return r.end[0] - r.start[0];
+	return (r.end[0] > r.end[1] ? r.end[0] : r.end[1]) -
+	       (r.start[0] < r.start[1] ? r.start[0] : r.start[1]);
 }
 
 /* The least time that one CPU, and each of two, was seen to take: disturbances
  * only add to it. */
 struct least {
-  uint64_t of[2];
+	uint64_t of[2];
 };
 
-static void measure(struct least *l, bool faults) {
-  for (unsigned cpus = 1; cpus <= 2; cpus++) {
-    uint64_t took = time_of(cpus, faults), *least = &l->of[cpus - 1];
+static void measure(struct least *l, bool faults)
+{
+	for (unsigned cpus = 1; cpus <= 2; cpus++) {
+		uint64_t took = time_of(cpus, faults), *least = &l->of[cpus - 1];
 
-    if (!*least || took < *least)
-      *least = took;
-  }
+		if (!*least || took < *least)
+			*least = took;
+	}
 }
 
 /* Throughput of two against one, in hundredths. */
-static unsigned ratio(const struct least *l) {
-  return (unsigned)(200 * l->of[0] / l->of[1]);
+static unsigned ratio(const struct least *l)
+{
+	return (unsigned)(200 * l->of[0] / l->of[1]);
 }
 
 // Two CPUs fault 1.8 times as many pages in a time as one does. A host that
 // does not let two CPUs compute 1.9 times as much as one, with nothing shared,
 // proves nothing.
-TEST(scaling, disjoint_faults_on_two_cpus) {
-  struct least faults = {0}, computing = {0};
-  unsigned tried = 0;
+TEST(scaling, disjoint_faults_on_two_cpus)
+{
+	struct least faults = { 0 }, computing = { 0 };
+	unsigned tried = 0;
 
-  NEED_CPUS(2);
-  do {
-    measure(&faults, true);
-    measure(&computing, false);
-  } while (++tried < TRIES_LEAST || (tried < TRIES && ratio(&faults) < WANTED));
-  test_note("%u.%02u times one CPU's throughput (goal 1.80), computing "
-            "%u.%02u, %u tries",
-            ratio(&faults) / 100, ratio(&faults) % 100, ratio(&computing) / 100,
-            ratio(&computing) % 100, tried);
-  if (ratio(&faults) < WANTED && ratio(&computing) < ABLE)
-    TEST_SKIP("host busy: two CPUs do not compute 1.9 times as much as one");
-  EXPECT_LE(WANTED, ratio(&faults));
+	NEED_CPUS(2);
+	do {
+		measure(&faults, true);
+		measure(&computing, false);
+	} while (++tried < TRIES_LEAST || (tried < TRIES && ratio(&faults) < WANTED));
+	test_note("%u.%02u times one CPU's throughput (goal 1.80), computing "
+		  "%u.%02u, %u tries",
+		  ratio(&faults) / 100, ratio(&faults) % 100, ratio(&computing) / 100,
+		  ratio(&computing) % 100, tried);
+	if (ratio(&faults) < WANTED && ratio(&computing) < ABLE)
+		TEST_SKIP("host busy: two CPUs do not compute 1.9 times as much as one");
+	EXPECT_LE(WANTED, ratio(&faults));
 }
