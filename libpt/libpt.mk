@@ -10,7 +10,7 @@ LIBPT_HEADERS := libpt/libpt.h $(sort $(wildcard kernel/mm/pt/*.h)) \
 	$(addprefix kernel/arch/x86_64/include/arch/,pt_cpu.h pt_format.h)
 LIBPT_CFLAGS = $(ARCH_64) $(filter-out -fno-pic -fno-pie,$(CFLAGS_BOTH)) -g -fPIE -mno-red-zone
 
-$(LIBPT)/obj/libpt.o: libpt/libpt.c $(LIBPT_HEADERS) kernel/mm/pt/pt_ops.c $(BUILD)/flags
+$(LIBPT)/obj/libpt.o: libpt/libpt.c $(LIBPT_HEADERS) $(sort $(wildcard kernel/mm/pt/*.c)) $(BUILD)/flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -Ilibpt -Ikernel -Ikernel/arch/x86_64/include -ffile-prefix-map=$(CURDIR)=. \

@@ -15,7 +15,7 @@ from pathlib import Path
 
 LIBRARY = Path("kernel/mm/pt")
 PAGE = Path("docs/api.md")
-ORDER = ["pt_types.h", "pt_format.h", "pt_host.h", "pt_meta.h", "pt_root.h", "pt.h", "pt_ops.h",
+ORDER = ["pt_types.h", "pt_format.h", "pt_host.h", "pt.h", "pt_ops.h",
          "pt_walk.h", "pt_iter.h"]
 PART_OF_A_FORMAT = ["pt_word.h"]
 WIDTH = 92

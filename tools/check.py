@@ -31,7 +31,7 @@ ENTRY_FILES = re.compile(r"pt_format\w*\.h|kernel/mm/pt/pt(_word)?\.h|boot/table
 
 # Which room may include what of the others. A room that is not named may include anything.
 ROOMS = {
-    "kernel/mm/pt/": r"\"?<?(mm/pt/|pt_\w*\.h|pt\.h|std(bool|def|int)\.h|PT_(FORMAT|HOST)_HEADER)",
+    "kernel/mm/pt/": r"\"?<?(mm/pt/|pt_\w*\.[ch]|pt\.h|std(bool|def|int)\.h|PT_(FORMAT|HOST)_HEADER)",
     "kernel/mm/": r"<(mm|lib|arch|std)|<(boot_info|options)\.h|PT_FORMAT_HEADER",
     "kernel/lib/": r"<(lib|std)|<arch/(image|layout|backtrace|cpu)\.h|<dev/debug_exit\.h",
     "kernel/dev/": r"<(dev|lib|arch|mm|std)|<(boot_info|proc/thread)\.h",

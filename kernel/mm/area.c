@@ -109,7 +109,7 @@ struct area_recount {
 	int64_t mapped[MAPPED_KIND_COUNT];
 };
 
-PT_INLINE int area_recount_entry(struct pt_walk *w, struct pt_at *at)
+static int area_recount_entry(struct pt_walk *w, struct pt_at *at)
 {
 	struct area_recount *c = (struct area_recount *)w;
 	enum mapped_kind kind = ptv_is_soft(at->v) ? MAPPED_SWAP : area_leaf_kind(c->area, at->v);
@@ -122,7 +122,6 @@ static const struct pt_client area_recount_client = {
 	.entry = area_recount_entry,
 	.sparse = true,
 };
-PT_WALKER(area_recount_walk, struct area_recount, area_recount_client)
 
 void area_recount(const struct space *space, const struct area *area, va_t start, va_t end,
 		  int64_t mapped[MAPPED_KIND_COUNT])
@@ -131,7 +130,7 @@ void area_recount(const struct space *space, const struct area *area, va_t start
 		.walk = { .root = &space->root, .va = start, .last = end - 1 },
 		.area = area,
 	};
-	int err = area_recount_walk(&c);
+	int err = pt_walk_range(&area_recount_client, &c.walk);
 
 	ASSERT_EQ(err, 0);
 	memcpy(mapped, c.mapped, sizeof(c.mapped));

@@ -28,8 +28,8 @@ uint64_t copy_break_count;
 struct copy {
 	struct pt_walk walk; /* of the source */
 	const struct pt_root *dst;
-	pt_t table[PT_LEVEL_MAX]; /* the destination's, by level, where the walk is */
-	pt_attr_t lose;           /* attributes that the copies lack */
+	pt_t *table;             /* the destination's, by level, where the walk is */
+	struct pt_change change; /* from a leaf to its copy */
 	bool cow;
 	va_t bottom;          /* the last address of the bottom table whose leaves are copied */
 	unsigned since_break; /* bottom tables */
@@ -57,24 +57,40 @@ static int copy_soft(struct copy *c, struct pt_at *at)
 	return PT_DONE;
 }
 
-static int copy_leaf(struct copy *c, struct pt_at *at)
+/* Leaves from here on, `count` at most, of which there is no copy yet. Returns how many. */
+PT_INLINE unsigned copy_leaves(struct pt_walk *w, struct pt_at *at, unsigned count)
 {
-	ptv_t v = c->cow ? ptp_write_protect(at->p) : at->v;
+	const struct copy *c = (struct copy *)w;
+	const struct pt_change change = c->change;
+	const bool cow = c->cow;
+	const unsigned order = at->p.level * PT_TABLE_BITS, first = ptp_index(at->p);
+	ptp_t p = at->p, d = copy_dst(c, at);
+	unsigned n = 0;
+	ptv_t v;
 
-	if (!(ptv_attr(v) & PT_DEVMAP))
-		frame_get_span(pa_to_frame(ptv_pa(v)), v.level * PT_TABLE_BITS);
-	ptp_change(copy_dst(c, at), ptv_leaf_change(v, c->lose, 0));
-	return PT_DONE;
+	for (; n < count && ptv_is_leaf(v = ptp_get(p)) && ptv_none(ptp_get(d)); n++) {
+		if (cow)
+			v = ptp_write_protect(p);
+		if (!(ptv_attr(v) & PT_DEVMAP))
+			frame_get_span(pa_to_frame(ptv_pa(v)), order);
+		ptp_set(d, ptv_change(v, change));
+		p = ptp_next(p);
+		d = ptp_next(d);
+	}
+	if (n)
+		pt_meta_add(pt_meta(c->table[at->p.level]), (int)n, first, first + n - 1);
+	return n;
 }
 
-/* A huge leaf; or, in a bottom table, whatever copy_table_entries has left over. */
-PT_INLINE int copy_entry(struct pt_walk *w, struct pt_at *at)
+/* A part of a huge leaf; or, in a bottom table, whatever copy_table_entries has left over. */
+static int copy_entry(struct pt_walk *w, struct pt_at *at)
 {
 	struct copy *c = (struct copy *)w;
 
 	switch (ptv_kind(at->v)) {
 	case PT_LEAF:
-		return ptv_none(ptp_get(copy_dst(c, at))) ? copy_leaf(c, at) : PT_DONE;
+		copy_leaves(w, at, 1);
+		return PT_DONE;
 	case PT_SOFT:
 		return ptv_none(ptp_get(copy_dst(c, at))) ? copy_soft(c, at) : PT_DONE;
 	case PT_BAD:
@@ -117,7 +133,7 @@ static int copy_bottom(struct copy *c, const struct pt_at *at)
 }
 
 /* Before going down into a source table: the destination gets one, too. */
-PT_INLINE int copy_enter(struct pt_walk *w, struct pt_at *at)
+static int copy_enter(struct pt_walk *w, struct pt_at *at)
 {
 	struct copy *c = (struct copy *)w;
 	ptp_t d = copy_dst(c, at);
@@ -138,10 +154,10 @@ PT_INLINE int copy_enter(struct pt_walk *w, struct pt_at *at)
 
 static const struct pt_client copy_client = {
 	.entry = copy_entry,
+	.run = copy_leaves,
 	.enter = copy_enter,
 	.sparse = true,
 };
-PT_WALKER(copy_walk, struct copy, copy_client)
 
 /* Let go of the source for a moment: for others, or to get count room for the starved slot. */
 static int copy_break(struct copy *c, bool starved)
@@ -160,13 +176,37 @@ static int copy_break(struct copy *c, bool starved)
 	return err;
 }
 
+/* Walk from where it is on, beginning where one entry does not hold all the rest. */
+static int copy_walk(struct copy *c)
+{
+	struct pt_walk *w = &c->walk;
+	pt_t from = w->root->top, to = c->dst->top;
+
+	c->table[to.level] = to;
+	while (from.level > 1 && !((w->va ^ w->last) >> pt_shift(from.level))) {
+		unsigned i = pt_index(w->va, from.level);
+		ptv_t v = ptp_get(pt_entry(from, i));
+		ptp_t d = pt_entry(to, i);
+
+		if (!ptv_is_table(v))
+			break;
+		if (ptv_none(ptp_get(d)) && pt_populate(c->dst, d))
+			return -ENOMEM;
+		from = ptv_to_table(v);
+		to = ptv_to_table(ptp_get(d));
+		if (pa_equal(from.pa, to.pa))
+			return 0; /* shared, as in copy_enter */
+		c->table[to.level] = to;
+	}
+	return pt_run(&copy_client, w, from) ? 0 : pt_walk_table(&copy_client, w, from);
+}
+
 /* Walk to the end, through all the breaks. 0 or -ENOMEM. */
 static int copy_run(struct copy *c)
 {
 	int err, again;
 
 	do {
-		c->table[c->dst->top.level] = c->dst->top;
 		err = copy_walk(c);
 		again = err == -EAGAIN || err == -ENOSPC;
 		if (again)
@@ -216,12 +256,14 @@ static int copy_area(struct space *dst, struct space *src, struct area *area,
 {
 	bool cow = area_is_cow(area);
 	struct area *clone = space_find_area(dst, area->start);
+	pt_t table[PT_LEVEL_MAX];
 	struct copy c = {
 		.walk = { .root = &src->root },
 		.dst = &dst->root,
+		.table = table,
 		.src = src,
 		.batch = batch,
-		.lose = PT_YOUNG | (cow ? PT_W : PT_DIRTY),
+		.change = pt_change_make(PT_YOUNG | (cow ? PT_W : PT_DIRTY), 0),
 		.cow = cow,
 	};
 	int err = 0;

@@ -19,7 +19,7 @@
 
 #include <arch/mmu.h>
 #include <lib/compiler.h>
-#include <mm/pt/pt_meta.h>
+#include <mm/pt/pt_types.h>
 
 #define PAGE_SHIFT 12
 #define PAGE_SIZE (1ull << PAGE_SHIFT)

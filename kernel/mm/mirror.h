@@ -16,7 +16,7 @@
 #define MM_MIRROR_H
 
 #include <mm/notifier.h>
-#include <mm/pt/pt_root.h>
+#include <mm/pt/pt_types.h>
 #include <mm/snapshot.h>
 
 struct frame;

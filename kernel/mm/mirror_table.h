@@ -107,7 +107,7 @@ PT_INLINE int mirror_fill_leaf(struct mirror_filling *f, struct pt_at *at, pt_at
 	return PT_DONE;
 }
 
-PT_INLINE int mirror_fill_entry(struct pt_walk *w, struct pt_at *at)
+static int mirror_fill_entry(struct pt_walk *w, struct pt_at *at)
 {
 	struct mirror_filling *f = (struct mirror_filling *)w;
 	const unsigned level = at->p.level;
@@ -177,7 +177,7 @@ PT_INLINE int mirror_fill_bottom(struct mirror_filling *f, struct pt_at *at)
 }
 
 /* An empty table that was kept gives way to a huge leaf. */
-PT_INLINE int mirror_fill_enter(struct pt_walk *w, struct pt_at *at)
+static int mirror_fill_enter(struct pt_walk *w, struct pt_at *at)
 {
 	struct mirror_filling *f = (struct mirror_filling *)w;
 
@@ -193,7 +193,6 @@ static const struct pt_client mirror_fill_client = {
 	.entry = mirror_fill_entry,
 	.enter = mirror_fill_enter,
 };
-PT_WALKER(mirror_fill_walk, struct mirror_filling, mirror_fill_client)
 
 /* One walk for each run of spans without a gap. */
 static int mirror_table_fill(struct mirror *m, const struct space_span *span, unsigned count,
@@ -213,7 +212,7 @@ static int mirror_table_fill(struct mirror *m, const struct space_span *span, un
 			;
 		f.walk = mirror_walk_of(m, span->va, stop[-1].last, stale);
 		f.span = span;
-		err = mirror_fill_walk(&f);
+		err = pt_walk_range(&mirror_fill_client, &f.walk);
 	}
 	m->stats.filled_leaves += f.filled_leaves;
 	m->stats.upgraded_leaves += f.upgraded_leaves;
@@ -259,7 +258,7 @@ struct mirror_dropping {
 	uint64_t leaves;
 };
 
-PT_INLINE int mirror_drop_entry(struct pt_walk *w, struct pt_at *at)
+static int mirror_drop_entry(struct pt_walk *w, struct pt_at *at)
 {
 	struct mirror_dropping *d = (struct mirror_dropping *)w;
 	ptv_t old = pt_at_clear(at);
@@ -270,33 +269,51 @@ PT_INLINE int mirror_drop_entry(struct pt_walk *w, struct pt_at *at)
 	return PT_DONE;
 }
 
+/* The same for leaves of a bottom table. */
+static unsigned mirror_drop_run(struct pt_walk *w, struct pt_at *at, unsigned count)
+{
+	struct mirror_dropping *d = (struct mirror_dropping *)w;
+	ptp_t p = ptp_bottom(at->p);
+	unsigned n = 0;
+
+	if (at->p.level == 0)
+		for (; n < count && !ptv_none(ptp_get(p)); n++, p = ptp_next(p))
+			mirror_dirty_add(&d->dirty, at->va + n * pt_size(0),
+					 ptp_exchange(p, ptv_make_none(0)));
+	if (n)
+		mirror_stale_range(d->stale, at->va, at->va + n * pt_size(0) - 1);
+	at->delta -= (int)n;
+	d->leaves += n;
+	return n;
+}
+
 static const struct pt_client mirror_drop_client = {
 	.entry = mirror_drop_entry,
+	.run = mirror_drop_run,
 	.sparse = true,
 };
-PT_WALKER(mirror_drop_walk, struct mirror_dropping, mirror_drop_client)
 
 static const struct pt_client mirror_prune_client = {
 	.entry = mirror_drop_entry,
+	.run = mirror_drop_run,
 	.leave = pt_leave_prune,
 	.sparse = true,
 };
-PT_WALKER(mirror_prune_walk, struct mirror_dropping, mirror_prune_client)
 
 /* Only if all of the range is in one table can "no" be said at once; an empty table is something,
  * as it is due to be pruned. */
 static bool mirror_table_touches(const struct pt_root *root, va_t start, va_t last)
 {
 	unsigned stop = 0;
-	struct pt_at s;
+	struct pt_way way;
 
 	while (stop < root->top.level && (start ^ last) >> pt_shift(stop + 1))
 		stop++;
-	s = pt_descend(root, start, stop, false);
-	if (!ptv_none(s.v) || (s.table.level < root->top.level && pt_is_empty(s.table)))
+	pt_descend(root, start, stop, &way);
+	if (!ptv_none(way.v) || (way.table.level < root->top.level && pt_is_empty(way.table)))
 		return true;
-	return s.table.level == stop &&
-	       pt_next_live(s.table, pt_index(start, stop)) <= pt_index(last, stop);
+	return way.table.level == stop &&
+	       pt_next_live(way.table, pt_index(start, stop)) <= pt_index(last, stop);
 }
 
 static void mirror_table_drop(struct mirror *m, va_t start, va_t last, bool prune,
@@ -307,7 +324,7 @@ static void mirror_table_drop(struct mirror *m, va_t start, va_t last, bool prun
 		.stale = stale,
 		.dirty = { .m = m },
 	};
-	int err = prune ? mirror_prune_walk(&d) : mirror_drop_walk(&d);
+	int err = pt_walk_range(prune ? &mirror_prune_client : &mirror_drop_client, &d.walk);
 
 	PT_ASSERT(err == 0);
 	mirror_dirty_end(&d.dirty);
@@ -324,7 +341,7 @@ struct mirror_harvesting {
 	bool found;
 };
 
-PT_INLINE int mirror_harvest_entry(struct pt_walk *w, struct pt_at *at)
+static int mirror_harvest_entry(struct pt_walk *w, struct pt_at *at)
 {
 	struct mirror_harvesting *h = (struct mirror_harvesting *)w;
 	const unsigned level = at->p.level;
@@ -347,7 +364,6 @@ static const struct pt_client mirror_harvest_client = {
 	.entry = mirror_harvest_entry,
 	.sparse = true,
 };
-PT_WALKER(mirror_harvest_walk, struct mirror_harvesting, mirror_harvest_client)
 
 static bool mirror_table_collect(struct mirror *m, va_t start, va_t last, pt_attr_t clear,
 				 struct mirror_stale *stale)
@@ -358,7 +374,7 @@ static bool mirror_table_collect(struct mirror *m, va_t start, va_t last, pt_att
 		.dirty = { .m = m },
 		.clear = clear,
 	};
-	int err = mirror_harvest_walk(&h);
+	int err = pt_walk_range(&mirror_harvest_client, &h.walk);
 
 	PT_ASSERT(err == 0);
 	mirror_dirty_end(&h.dirty);

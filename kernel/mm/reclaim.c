@@ -24,7 +24,7 @@ struct swap_out {
 	ptp_t p;
 };
 
-PT_INLINE int swap_out_entry(struct pt_walk *w, struct pt_at *at)
+static int swap_out_entry(struct pt_walk *w, struct pt_at *at)
 {
 	((struct swap_out *)w)->p = at->p;
 	return PT_DONE;
@@ -35,7 +35,6 @@ static const struct pt_client swap_out_client = {
 	.entry = swap_out_entry,
 	.change = true,
 };
-PT_WALKER(swap_out_walk, struct swap_out, swap_out_client)
 
 /* Can the page at va go out? 0, -EFAULT or -EBUSY. */
 static int swap_out_check(const struct space *space, const struct area *area, va_t va)
@@ -64,7 +63,7 @@ static int swap_out_prepare(struct swap_out *o)
 
 	if (err)
 		return err;
-	err = swap_out_walk(o);
+	err = pt_walk_range(&swap_out_client, &o->walk);
 	if (err)
 		swap_put(o->slot);
 	return err;
@@ -157,7 +156,7 @@ static bool reclaim_test_clear_young(struct reclaim *r, const struct pt_at *at)
 }
 
 /* -EAGAIN: the walk stands on a page that may go. */
-PT_INLINE int reclaim_entry(struct pt_walk *w, struct pt_at *at)
+static int reclaim_entry(struct pt_walk *w, struct pt_at *at)
 {
 	struct reclaim *r = (struct reclaim *)w;
 
@@ -170,7 +169,6 @@ static const struct pt_client reclaim_client = {
 	.entry = reclaim_entry,
 	.sparse = true,
 };
-PT_WALKER(reclaim_walk, struct reclaim, reclaim_client)
 
 /* From the hand to the end of the area. False: enough went, or no more can. */
 static bool reclaim_area(struct reclaim *r, const struct area *area)
@@ -187,7 +185,7 @@ static bool reclaim_area(struct reclaim *r, const struct area *area)
 			return false;
 		r->walk.va = *hand;
 		r->walk.last = area->end - 1;
-		if (reclaim_walk(r) != -EAGAIN)
+		if (pt_walk_range(&reclaim_client, &r->walk) != -EAGAIN)
 			return true;
 		*hand = r->walk.va;
 		err = swap_out(r->space, *hand);

@@ -262,7 +262,7 @@ struct share_drop {
 	struct pt_owner *owner;
 };
 
-PT_INLINE int share_drop_entry(struct pt_walk *w, struct pt_at *at)
+static int share_drop_entry(struct pt_walk *w, struct pt_at *at)
 {
 	ptv_t old = pt_at_clear(at);
 
@@ -274,7 +274,7 @@ PT_INLINE int share_drop_entry(struct pt_walk *w, struct pt_at *at)
 	return PT_DONE;
 }
 
-PT_INLINE int share_drop_enter(struct pt_walk *w, struct pt_at *at)
+static int share_drop_enter(struct pt_walk *w, struct pt_at *at)
 {
 	share_drop_table(((struct share_drop *)w)->owner, ptv_to_table(pt_at_clear(at)));
 	return PT_SKIP;
@@ -307,7 +307,6 @@ static const struct pt_client share_drop_client = {
 	.enter = share_drop_enter,
 	.sparse = true,
 };
-PT_WALKER(share_drop_walk, struct share_drop, share_drop_client)
 
 /* One edge less, unless it is the last: then the caller alone knows the table. */
 static bool share_put_unless_last(struct frame *f)
@@ -331,7 +330,7 @@ void share_drop_table(struct pt_owner *owner, pt_t table)
 		SHARE_COUNT(dropped);
 		return;
 	}
-	err = share_drop_walk_from(&drop, table);
+	err = pt_walk_table(&share_drop_client, &drop.walk, table);
 	ASSERT_EQ(err, 0);
 	pt_release(owner, table, NULL);
 }
@@ -339,7 +338,7 @@ void share_drop_table(struct pt_owner *owner, pt_t table)
 void share_drop_root(const struct pt_root *root)
 {
 	struct share_drop drop = { { .va = root->first, .last = root->last }, root->owner };
-	int err = share_drop_walk_from(&drop, root->top);
+	int err = pt_walk_table(&share_drop_client, &drop.walk, root->top);
 
 	ASSERT_EQ(err, 0);
 	pt_release(root->owner, root->top, NULL);

@@ -57,7 +57,7 @@ static bool snapshot_add(struct snapshot *s, va_t va, va_t last, ptv_t v, pt_att
 	return true;
 }
 
-PT_INLINE int snapshot_entry(struct pt_walk *w, struct pt_at *at)
+static int snapshot_entry(struct pt_walk *w, struct pt_at *at)
 {
 	struct snapshot *s = (struct snapshot *)w;
 	const unsigned level = at->p.level;
@@ -122,7 +122,7 @@ PT_INLINE int snapshot_bottom(struct snapshot *s, struct pt_at *at)
 	return PT_SKIP;
 }
 
-PT_INLINE int snapshot_enter(struct pt_walk *w, struct pt_at *at)
+static int snapshot_enter(struct pt_walk *w, struct pt_at *at)
 {
 	struct snapshot *s = (struct snapshot *)w;
 
@@ -137,7 +137,6 @@ static const struct pt_client snapshot_client = {
 	.enter = snapshot_enter,
 	.sparse = true,
 };
-PT_WALKER(snapshot_walk, struct snapshot, snapshot_client)
 
 void space_snapshot(struct space *space, va_t *va, va_t last, pt_attr_t need,
 		    struct space_snapshot *out)
@@ -153,7 +152,7 @@ void space_snapshot(struct space *space, va_t *va, va_t last, pt_attr_t need,
 	out->count = out->page_count = 0;
 	s.rights[space->root.top.level] = SNAPSHOT_RIGHTS;
 	grace_enter();
-	r = snapshot_walk(&s);
+	r = pt_walk_range(&snapshot_client, &s.walk);
 	grace_exit();
 	*va = need || r == SNAPSHOT_STOP ? s.next : last + 1;
 }
@@ -164,7 +163,7 @@ struct mark_dirty {
 	struct pt_walk walk;
 };
 
-PT_INLINE int mark_dirty_entry(struct pt_walk *w, struct pt_at *at)
+static int mark_dirty_entry(struct pt_walk *w, struct pt_at *at)
 {
 	ptv_t v = at->v;
 
@@ -180,7 +179,6 @@ static const struct pt_client mark_dirty_client = {
 	.entry = mark_dirty_entry,
 	.sparse = true,
 };
-PT_WALKER(mark_dirty_walk, struct mark_dirty, mark_dirty_client)
 
 void space_mark_dirty(struct space *space, va_t start, va_t last)
 {
@@ -188,7 +186,7 @@ void space_mark_dirty(struct space *space, va_t start, va_t last)
 	int err;
 
 	grace_enter();
-	err = mark_dirty_walk(&m);
+	err = pt_walk_range(&mark_dirty_client, &m.walk);
 	grace_exit();
 	ASSERT_EQ(err, 0);
 }

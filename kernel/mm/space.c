@@ -206,7 +206,7 @@ struct zap {
 	va_t start, last; /* of the whole operation */
 };
 
-PT_INLINE int zap_entry(struct pt_walk *w, struct pt_at *at)
+static int zap_entry(struct pt_walk *w, struct pt_at *at)
 {
 	const unsigned level = at->p.level;
 	ptv_t old = pt_at_clear(at);
@@ -235,7 +235,7 @@ static bool space_keeps_any(const struct space *s, va_t start, va_t last, va_t f
 }
 
 /* A shared table all of whose content goes is let go as a whole. */
-PT_INLINE int zap_shared(struct pt_walk *w, struct pt_at *at)
+static int zap_shared(struct pt_walk *w, struct pt_at *at)
 {
 	const struct zap *z = (struct zap *)w;
 	va_t start = at->va & ~pt_mask(at->p.level), last = at->va | pt_mask(at->p.level);
@@ -254,7 +254,6 @@ static const struct pt_client zap_client = {
 	.sparse = true,
 	.change = true,
 };
-PT_WALKER(zap_walk, struct zap, zap_client)
 
 int space_zap(struct space *s, va_t start, va_t end, struct pt_batch *batch)
 {
@@ -265,7 +264,7 @@ int space_zap(struct space *s, va_t start, va_t end, struct pt_batch *batch)
 		.last = end - 1,
 	};
 
-	return zap_walk(&z);
+	return pt_walk_range(&zap_client, &z.walk);
 }
 
 static int space_check_range(const struct space *s, va_t start, va_t end)
@@ -295,15 +294,18 @@ static bool space_has_relatives(const struct space *s)
  * own. 0 or -ENOMEM. */
 static int space_own_border(struct space *s, va_t va, va_t start, va_t last)
 {
-	struct pt_at at = pt_descend(&s->root, va, 0, true); /* ends above a shared table */
+	struct pt_way way;
 	int err = 0;
 
-	for (; ptv_is_table(at.v) && !err; at = pt_descend(&s->root, va, 0, true)) {
-		uint64_t inside = pt_mask(at.p.level);
+	while (!err) {
+		uint64_t inside;
 
-		if (!(va & inside) || !space_keeps_any(s, va & ~inside, va | inside, start, last))
+		pt_descend(&s->root, va, 0, &way); /* ends above a shared table */
+		inside = pt_mask(way.v.level);
+		if (!ptv_is_table(way.v) || !(va & inside) ||
+		    !space_keeps_any(s, va & ~inside, va | inside, start, last))
 			break;
-		err = share_make_exclusive(&s->root, at.p);
+		err = share_make_exclusive(&s->root, way.p[way.v.level]);
 	}
 	return err;
 }

@@ -5,7 +5,7 @@
 #ifndef TESTS_ENUMERATE_HOST_H
 #define TESTS_ENUMERATE_HOST_H
 
-#include <mm/pt/pt_meta.h>
+#include <mm/pt/pt_types.h>
 
 #define HOST_TABLES 512
 #define HOST_ENTRIES (1u << SMALL_TABLE_BITS)

@@ -252,6 +252,7 @@ TEST(area, whole_entries_are_shared)
 TEST(area, neighbours_stay_shared)
 {
 	struct space *s = room_create(512, 0), *child;
+	struct pt_way way;
 	ptv_t v;
 
 	REQUIRE(s);
@@ -262,10 +263,12 @@ TEST(area, neighbours_stay_shared)
 	REQUIRE(child);
 	EXPECT(touch_write(child, ROOM_PAGE(511),
 			   1)); /* its table is the child's own from now on */
-	v = ptp_get(pt_descend(&child->root, ROOM_PAGE(512), 1, false).p);
+	pt_descend(&child->root, ROOM_PAGE(512), 1, &way);
+	v = way.v;
 	EXPECT(ptv_is_table(v) && !(ptv_attr(v) & PT_W));
 	EXPECT_EQ(space_protect(child, ROOM_PAGE(510), ROOM_PAGE(512), PT_R), 0);
-	v = ptp_get(pt_descend(&child->root, ROOM_PAGE(512), 1, false).p);
+	pt_descend(&child->root, ROOM_PAGE(512), 1, &way);
+	v = way.v;
 	EXPECT(ptv_is_table(v) && !(ptv_attr(v) & PT_W));
 	EXPECT_EQ(oracle_check(), 0u);
 	touch_done();

@@ -45,12 +45,12 @@ TEST(fault, bad_entry_is_cleared)
 	for (unsigned level = 0; level <= 1; level++) {
 		struct space *s = space_of((struct area_spec){ .kind = AREA_ANON });
 		uint64_t bad = pt_bad_count;
-		struct pt_at at;
+		struct pt_way way;
 
 		EXPECT_EQ(pt_reserve(&s->root, BASE, BASE + PAGES(4), level), 0);
-		at = pt_descend(&s->root, BASE, level, false);
-		REQUIRE_EQ(at.p.level, level);
-		ptp_change(at.p, ptv_make_leaf(PA(pt_pa_limit()), PT_R, level));
+		pt_descend(&s->root, BASE, level, &way);
+		REQUIRE_EQ(way.table.level, level);
+		ptp_change(way.p[level], ptv_make_leaf(PA(pt_pa_limit()), PT_R, level));
 		EXPECT_EQ(space_fault(s, BASE, PT_W), 0);
 		EXPECT_EQ(pt_bad_count, bad + 1);
 		EXPECT(touch_write(s, BASE, 3) && touch_reads(s, BASE, 3));

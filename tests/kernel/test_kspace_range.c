@@ -129,11 +129,14 @@ static void open_to_user(va_t va, bool user)
 	const struct pt_root *root = &kernel_space.root;
 
 	for (unsigned level = 0; level <= root->top.level; level++) {
-		struct pt_at at = pt_descend(root, va, level, false);
-		pt_attr_t attr = (ptv_attr(at.v) & ~PT_U) | (user ? PT_U : 0);
+		struct pt_way way;
+		pt_attr_t attr;
 
-		ptp_change(at.p, ptv_is_table(at.v) ? ptv_make_table(ptv_pa(at.v), attr, level)
-						    : ptv_make_leaf(ptv_pa(at.v), attr, level));
+		pt_descend(root, va, level, &way);
+		attr = (ptv_attr(way.v) & ~PT_U) | (user ? PT_U : 0);
+		ptp_change(way.p[level], ptv_is_table(way.v)
+						 ? ptv_make_table(ptv_pa(way.v), attr, level)
+						 : ptv_make_leaf(ptv_pa(way.v), attr, level));
 	}
 }
 

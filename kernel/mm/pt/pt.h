@@ -6,8 +6,9 @@
  *   #define PT_FORMAT_HEADER <arch/pt_format.h>
  *   #include <mm/pt/pt.h>
  *
- * Geometry, predicates, entries, walking down, roots and tables are here, all inline; pt_walk.h is
- * the engine that visits ranges, pt_ops.h its ready-made clients, pt_iter.h the iterator.
+ * Geometry, predicates, entries, walking down, roots and tables are here; pt_walk.h is the engine
+ * that visits ranges, pt_ops.h its ready-made clients, pt_iter.h the iterator. What is small is
+ * inline; the rest is compiled once a format (pt_ops.c).
  *
  * Locking: readers may run beside anything, if the host frees tables only when no reader can hold
  * them. Whoever changes entries of a range must be alone with it, except that pt_populate may race
@@ -16,8 +17,6 @@
 #ifndef PT_PT_H
 #define PT_PT_H
 
-#include "pt_meta.h"
-#include "pt_root.h"
 #include "pt_types.h"
 
 #include PT_FORMAT_HEADER
@@ -46,6 +45,9 @@
 #define PT_HOST_DEAD(table) ((void)(table), false)
 #define PT_HOST_SHARED(v) false
 #define PT_HOST_EXCLUSIVE(root, p) 0
+#endif
+#ifndef PT_API /* for what is not inline: see pt_ops.h */
+#define PT_API
 #endif
 #ifndef PT_TOP_MIN /* a format may know that no root is less deep */
 #define PT_TOP_MIN 0
@@ -81,8 +83,6 @@ PT_EXPR(va_t, pt_addr_end, (va_t va, va_t end, unsigned level),
 PT_EXPR(bool, ptv_is_leaf, (ptv_t v), ptv_kind(v) == PT_LEAF)
 PT_EXPR(bool, ptv_is_soft, (ptv_t v), ptv_kind(v) == PT_SOFT)
 PT_EXPR(bool, ptv_is_bad, (ptv_t v), ptv_kind(v) == PT_BAD)
-/* Is it a leaf or a soft entry: what a walk is after? */
-PT_EXPR(bool, ptv_is_item, (ptv_t v), ptv_is_leaf(v) || ptv_is_soft(v))
 PT_EXPR(bool, ptv_is_huge, (ptv_t v), v.level > 0 && ptv_is_leaf(v))
 PT_EXPR(bool, ptv_bottom, (ptv_t v), v.level == 0)
 /* Is it a leaf whose frames nobody counts? */
@@ -109,6 +109,8 @@ PT_EXPR(ptp_t, ptp_next, (ptp_t p), ptp_step(p, 1))
 PT_EXPR(ptp_t, ptp_prev, (ptp_t p), ptp_step(p, -1))
 PT_EXPR(ptp_t, ptp_first, (ptp_t p),
 	(ptp_t){ (void *)((uintptr_t)p.slot & ~(PT_TABLE_BYTES - 1)), p.level })
+/* The same entry, if it is in a bottom table: what the level decides is decided then. */
+PT_EXPR(ptp_t, ptp_bottom, (ptp_t p), (ptp_t){ p.slot, 0 })
 PT_EXPR(unsigned, ptp_index, (ptp_t p), ((uintptr_t)p.slot & (PT_TABLE_BYTES - 1)) >> PT_SLOT_SHIFT)
 
 PT_EXPR(struct pt_meta *, pt_meta, (pt_t table), pt_host_meta(pt_host_ptr(table.pa)))
@@ -119,50 +121,17 @@ PT_EXPR(bool, pt_is_empty, (pt_t table), !__atomic_load_n(&pt_meta(table)->live,
 PT_INLINE void pt_meta_add(struct pt_meta *meta, int delta, unsigned first, unsigned last)
 {
 	uint64_t groups = (2ull << (last >> PT_GROUP_SHIFT)) - (1ull << (first >> PT_GROUP_SHIFT));
-	bool empty = !__atomic_add_fetch(&meta->live, delta, __ATOMIC_RELAXED);
 
-	if (delta > 0)
+	if (delta > 0) {
+		__atomic_add_fetch(&meta->live, delta, __ATOMIC_RELAXED);
 		__atomic_or_fetch(&meta->summary, groups, __ATOMIC_RELAXED);
-	else if (empty)
+	} else if (!__atomic_add_fetch(&meta->live, delta, __ATOMIC_RELAXED)) {
 		__atomic_store_n(&meta->summary, 0, __ATOMIC_RELAXED);
-}
-
-/* From `index` on, the first entry whose group has live ones; PT_ENTRY_COUNT if none has. */
-PT_INLINE unsigned pt_skip(pt_t table, unsigned index)
-{
-	uint64_t summary = __atomic_load_n(&pt_meta(table)->summary, __ATOMIC_RELAXED);
-	uint64_t ahead = index < PT_ENTRY_COUNT ? summary >> (index >> PT_GROUP_SHIFT) : 0;
-
-	if (ahead & 1)
-		return index;
-	index = (index & ~PT_GROUP_MASK) +
-		((unsigned)__builtin_ctzll(ahead | 1ull << 63) << PT_GROUP_SHIFT);
-	return ahead ? index : PT_ENTRY_COUNT;
+	}
 }
 
 /* From `index` on, the first live entry; PT_ENTRY_COUNT if there is none. */
-PT_INLINE unsigned pt_next_live(pt_t table, unsigned index)
-{
-	for (index = pt_skip(table, index); index < PT_ENTRY_COUNT; index = pt_skip(table, index))
-		do {
-			if (!ptv_none(ptp_get(pt_entry(table, index))))
-				return index;
-		} while (++index & PT_GROUP_MASK);
-	return index;
-}
-
-/* Count the table of p anew, when something was in it that nobody may have counted. */
-PT_COLD void pt_recount(ptp_t p)
-{
-	struct pt_meta *meta = ptp_meta(p);
-
-	meta->live = 0;
-	meta->summary = 0;
-	p = ptp_first(p);
-	for (unsigned i = 0; i < PT_ENTRY_COUNT; i++, p = ptp_next(p))
-		if (!ptv_none(ptp_get(p)))
-			pt_meta_add(meta, 1, i, i);
-}
+PT_API unsigned pt_next_live(pt_t table, unsigned index);
 
 /* Change one entry alone, with the counts. For loops there is pt_walk.h. Returns the old value. */
 PT_INLINE ptv_t ptp_change(ptp_t p, ptv_t v)
@@ -195,33 +164,23 @@ PT_EXPR(ptp_t, pt_top, (const struct pt_root *root, va_t va),
  */
 PT_EXPR(ptp_t, pt_walk, (ptv_t v, va_t va), pt_entry(ptv_to_table(v), pt_index(va, v.level - 1)))
 
-/*
- * Walk down to level `stop`, or as far as there are tables; with `change`, at most to the entry
- * that leads to a shared one. Unrolled: one body a level, in which the level is a constant.
- */
-PT_INLINE struct pt_at pt_descend(const struct pt_root *root, va_t va, unsigned stop, bool change)
-{
-	struct pt_at s = { .va = va };
-	pa_t table = root->top.pa;
-	ptp_t first = pt_entry(root->top, 0);
+/* The lowest entry for va, and its value. Lock-free. */
+PT_API ptp_t pt_find(const struct pt_root *root, va_t va, ptv_t *v);
 
-	PT_UNROLL
-	for (unsigned i = 0; i < PT_LEVEL_COUNT; i++) {
-		const unsigned level = PT_LEVEL_COUNT - 1 - i;
+/* Where a walk down has come through, and where it has ended. */
+struct pt_way {
+	pt_t table;            /* the lowest */
+	ptv_t v;               /* of the entry for the address in it */
+	ptp_t p[PT_LEVEL_MAX]; /* the entries for the address, by level, from the table's up */
+};
 
-		if (level > PT_TOP_MIN && level > root->top.level)
-			continue;
-		s.table = (pt_t){ table, level };
-		first.level = level;
-		s.p = ptp_step(first, (int)pt_index(va, level));
-		s.v = ptp_get(s.p);
-		if (level == stop || !ptv_is_table(s.v) || (change && PT_HOST_SHARED(s.v)))
-			break;
-		table = ptv_pa(s.v);
-		first = pt_entry((pt_t){ table, level }, 0);
-	}
-	return s;
-}
+/* Walk down to level `stop`, or as far as there are tables of the root's own: at most to the entry
+ * that leads to a shared one. Returns the lowest table. */
+PT_API pt_t pt_descend(const struct pt_root *root, va_t va, unsigned stop, struct pt_way *way);
+
+/* Go on where that has ended, and make the tables that are missing. 0, also if something else is in
+ * the way, or -ENOMEM. */
+PT_API int pt_descend_make(const struct pt_root *root, va_t va, unsigned stop, struct pt_way *way);
 
 /* ---- Tables. ---- */
 
@@ -252,14 +211,7 @@ static inline void pt_release(struct pt_owner *owner, pt_t table, struct pt_batc
  * Report a bad entry, with level, address and value, and make it none: what it pointed to is
  * unknown, so it is lost rather than followed. The table is counted anew.
  */
-PT_COLD void ptp_clear_bad(ptp_t p, va_t va)
-{
-	ptv_t v = ptp_exchange(p, ptv_make_none(p.level));
-
-	(void)va, (void)v; /* a host may choose not to listen */
-	pt_recount(p);
-	PT_HOST_REPORT_BAD(p, va, v);
-}
+PT_API void ptp_clear_bad(ptp_t p, va_t va);
 
 /* Is there nothing here? A bad entry is cleared and then counts as nothing. */
 static inline bool ptp_none_or_clear_bad(ptp_t p, va_t va)
@@ -272,20 +224,6 @@ static inline bool ptp_none_or_clear_bad(ptp_t p, va_t va)
 	return true;
 }
 
-/* Fill a table that nobody sees with what the huge leaf or soft entry v says, piece by piece. */
-PT_COLD void pt_fill_split(pt_t table, ptv_t v)
-{
-	const uint64_t bytes = pt_size(table.level), pages = bytes >> PT_PAGE_SHIFT;
-	ptp_t p = pt_entry(table, 0);
-
-	pt_meta_add(pt_meta(table), PT_ENTRY_COUNT, 0, PT_ENTRY_COUNT - 1);
-	for (unsigned i = 0; i < PT_ENTRY_COUNT; i++, p = ptp_next(p))
-		ptp_set(p, ptv_is_leaf(v)
-				   ? ptv_make_leaf(pa_add(ptv_pa(v), i * bytes), ptv_attr(v),
-						   table.level)
-				   : ptv_make_soft(ptv_soft_data(v) + i * pages, table.level));
-}
-
 /*
  * Make the entry p, which is v, a table that says the same: nothing, or the pieces of a huge leaf
  * or soft entry, the data of which counts up by pages.
@@ -296,27 +234,9 @@ PT_COLD void pt_fill_split(pt_t table, ptv_t v)
  * Returns 0, also when somebody else was faster (the own table is given back): look again what
  * the entry is. -ENOMEM: the entry is as it was.
  */
-static inline int pt_split(const struct pt_root *root, ptp_t p, ptv_t v)
-{
-	const bool none = ptv_none(v);
-	pt_t table;
-	int err = pt_alloc(root->owner, p.level - 1, &table);
-
-	if (err)
-		return err;
-	if (!none)
-		pt_fill_split(table, v);
-	if (!PT_HOST_LINK(p, &v, ptv_make_table(table.pa, root->table_rights, p.level)))
-		pt_release(root->owner, table, NULL);
-	else if (none)
-		pt_meta_add(ptp_meta(p), 1, ptp_index(p), ptp_index(p));
-	else if (ptv_is_leaf(v))
-		PT_HOST_SPLIT(v);
-	return 0;
-}
+PT_API int pt_split(const struct pt_root *root, ptp_t p, ptv_t v);
 
 /* The same for an entry that should be none. */
-PT_EXPR(int, pt_populate, (const struct pt_root *root, ptp_t p),
-	pt_split(root, p, ptv_make_none(p.level)))
+PT_API int pt_populate(const struct pt_root *root, ptp_t p);
 
 #endif

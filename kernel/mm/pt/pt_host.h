@@ -8,7 +8,6 @@
 #ifndef PT_HOST_H
 #define PT_HOST_H
 
-#include "pt_meta.h"
 #include "pt_types.h"
 
 struct pt_owner;

@@ -67,77 +67,12 @@ static inline void pt_iter_step(struct pt_iter *it, unsigned count)
 	it->done = it->va - 1 >= it->last;
 }
 
-/* The entry for va in the lowest table of the path. */
-static inline void pt_iter_look(const struct pt_iter *it, va_t va, struct pt_at *at)
-{
-	at->va = va;
-	at->p = pt_entry(it->path[it->level], pt_index(va, it->level));
-	at->v = ptp_get(at->p);
-	at->rights = it->rights[it->level];
-}
-
-/* Move down into the table of `v`. */
-static inline void pt_iter_descend(struct pt_iter *it, ptv_t v)
-{
-	pt_t table = ptv_to_table(v);
-
-	PT_HOST_HOLD(table);
-	it->rights[table.level] = it->rights[v.level] & ptv_attr(v);
-	it->path[table.level] = table;
-	it->level = table.level;
-}
-
-/* Is the lowest table of the path done with: nothing to visit in it, below `level`, or dead? */
-PT_EXPR(bool, pt_iter_must_rise, (const struct pt_iter *it, unsigned level),
-	it->level < it->root->top.level &&
-		(it->done || it->level < level || (it->va ^ it->at) >> pt_shift(it->level + 1) ||
-		 PT_HOST_DEAD(it->path[it->level])))
-
 /* Go on to the next entry: of `level`, with the tables down to it made, or live. 1, 0 or -errno. */
-PT_SLOW int pt_iter_advance(struct pt_iter *it, struct pt_at *at, bool make, unsigned level)
-{
-	int err = 0;
-
-	while (!err) {
-		unsigned index, live;
-
-		if (pt_iter_must_rise(it, level)) {
-			PT_HOST_DROP(it->path[it->level]);
-			it->level++;
-			if (!it->tables)
-				continue;
-			pt_iter_look(it, it->at & ~pt_mask(it->level), at);
-			return 1;
-		}
-		if (it->done)
-			return 0;
-		index = pt_index(it->va, it->level);
-		live = make ? index : pt_next_live(it->path[it->level], index);
-		if (live != index)
-			pt_iter_step(it, live - index);
-		if (it->done || live == PT_ENTRY_COUNT)
-			continue;
-		it->at = it->va;
-		pt_iter_look(it, it->va, at);
-		if (ptv_is_table(at->v) && (!make || it->level > level)) {
-			if (make && PT_HOST_SHARED(at->v))
-				err = PT_HOST_EXCLUSIVE(it->root, at->p);
-			else
-				pt_iter_descend(it, at->v);
-		} else if (make && it->level > level && ptp_none_or_clear_bad(at->p, at->va)) {
-			err = pt_populate(it->root, at->p);
-		} else {
-			pt_iter_step(it, 1);
-			if (make || !ptv_none(at->v))
-				return 1;
-		}
-	}
-	return err;
-}
+PT_API int pt_iter_advance(struct pt_iter *it, struct pt_at *at, bool make, unsigned level);
 
 /*
- * The next entry of the range that is not none and no table: leaf, soft or bad. With it->tables
- * also each table, after what is in it. Returns false when there is none left.
+ * The next entry of the range that is not none and no table: leaf, soft or bad. Returns false when
+ * there is none left.
  */
 PT_EXPR(bool, pt_iter_next, (struct pt_iter * it, struct pt_at *at),
 	pt_iter_advance(it, at, false, 0) > 0)

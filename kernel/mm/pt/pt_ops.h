@@ -14,10 +14,6 @@
 
 #include "pt.h"
 
-#ifndef PT_API
-#define PT_API
-#endif
-
 /* Told of every leaf and soft entry that an operation has removed (v.level says how large). */
 struct pt_drop {
 	void (*drop)(struct pt_drop *self, va_t va, ptv_t v);
@@ -71,12 +67,9 @@ PT_API int pt_cut(const struct pt_root *root, va_t va);
 /* Make sure that every table down to `level` exists in [start, end). -ENOMEM: some do. */
 PT_API int pt_reserve(const struct pt_root *root, va_t start, va_t end, unsigned level);
 
-/*
- * What va translates to. Never fails: outside the root it is none. Lock-free.
- * pt_find gives the lowest entry itself, for those who go on from there.
- */
+/* What va translates to. Never fails: outside the root it is none. Lock-free. (pt_find gives the
+ * lowest entry itself, for those who go on from there.) */
 PT_API struct pt_span pt_translate(const struct pt_root *root, va_t va);
-PT_API ptp_t pt_find(const struct pt_root *root, va_t va, ptv_t *v);
 
 /*
  * Replace tables in [start, end) whose entries say together what one leaf can say by that leaf.

@@ -1,5 +1,6 @@
 /*
- * The vocabulary of the page-table library: addresses, tables, entries, kinds, attributes, errors.
+ * The vocabulary of the page-table library: addresses, tables, entries, kinds, attributes, errors;
+ * and the structs that are the same for all formats, so that one file can hold trees of several.
  *
  * A *table* (pt_t), a pointer to an *entry* (ptp_t) and an entry's *value* (ptv_t) are three
  * types. Each carries its level; level 0 is the smallest page and the level falls by one on the
@@ -20,9 +21,8 @@
 #endif
 
 #define PT_INLINE static inline __attribute__((always_inline, unused))
-/* For what is not to make the function that calls it slower; and for what is rare, too. */
+/* For what is not to make the function that calls it slower. */
 #define PT_SLOW static __attribute__((noinline, unused))
-#define PT_COLD static __attribute__((noinline, unused, cold))
 /* A function that is one expression. */
 #define PT_EXPR(type, name, parameters, ...) \
 	PT_INLINE type name parameters       \
@@ -116,5 +116,78 @@ typedef struct {
 #define PT_LEVEL_MAX 6
 #define PT_RWX (PT_R | PT_W | PT_X)
 #define PT_RIGHTS (PT_RWX | PT_U)
+
+/* ---- What is known of a table. ---- */
+
+/*
+ * What is known of a table besides its entries. The host keeps one pt_meta a table.
+ *
+ * live     entries that are not PT_NONE
+ * summary  bit i covers the entries [i << s, (i + 1) << s): clear means none of them is live. So an
+ *          empty table, and the next live entry of a sparse one, cost a load instead of a scan.
+ * lock     the host's, if it has locks; the library never takes it.
+ *
+ * Invariant: live and summary equal the table's content whenever no operation is inside the table.
+ * Locking: whoever may change the table's entries may change these.
+ */
+struct pt_meta {
+	uint64_t summary;
+	uint16_t live;
+	uint8_t level;
+	uint8_t flags; /* for the host */
+	uint32_t lock; /* for the host */
+};
+
+_Static_assert(sizeof(struct pt_meta) == 16, "two a cache line half: struct frame counts on it");
+
+/* ---- What the user of a tree keeps; used in pt.h, pt_ops.h, pt_iter.h. ---- */
+
+/* Counted by the library: tables by level, of all roots with this owner. Starts zeroed. */
+struct pt_owner {
+	uint64_t table_count[PT_LEVEL_MAX];
+};
+
+/*
+ * Where a walk starts, and what it translates. A space has one for each half; several may share
+ * a top table. There is no entry above the top table, so nobody can write through a root.
+ */
+struct pt_root {
+	pt_t top;
+	va_t first, last;        /* addresses this root translates, both inclusive */
+	struct pt_owner *owner;  /* who pays for its tables */
+	pt_attr_t table_rights;  /* rights given to new tables: U on the user side, or not */
+	unsigned leaf_level_max; /* no leaf above this level, whatever the format offers */
+	unsigned keep_level;     /* tables at this level and above stay even when empty */
+};
+
+/* What an address, or a range in pt_dump, translates to. */
+struct pt_span {
+	va_t va, last;     /* of the whole entry; pt_dump: of the merged range */
+	enum pt_kind kind; /* never PT_TABLE */
+	unsigned level;    /* of the entry */
+	pa_t pa;           /* PT_LEAF: where `va` goes */
+	pt_attr_t attr;    /* PT_LEAF: effective, that is with the rights of all tables above */
+	uint64_t soft;     /* PT_SOFT */
+};
+
+/* An iterator's position (pt_iter.h). */
+struct pt_iter {
+	const struct pt_root *root;
+	va_t va, last;                  /* still to visit, inclusive */
+	bool done;                      /* va has passed last */
+	va_t at;                        /* an address below the lowest table of the path */
+	unsigned level;                 /* of the lowest table on the path */
+	pt_t path[PT_LEVEL_MAX];        /* by level; valid from `level` to the top, each held */
+	pt_attr_t rights[PT_LEVEL_MAX]; /* that the tables above leave to the entries of path[i] */
+};
+
+/* An entry, and where it is: under a walker or an iterator. */
+struct pt_at {
+	va_t va; /* first address of the range in the entry */
+	ptp_t p;
+	ptv_t v;          /* as read; not kept up to date */
+	pt_attr_t rights; /* iterator: left by all tables above it */
+	int delta;        /* walker: live entries more in this table since the visit began */
+};
 
 #endif

@@ -11,7 +11,7 @@
 #ifndef TESTS_PT_HOST_ARENA_H
 #define TESTS_PT_HOST_ARENA_H
 
-#include <mm/pt/pt_meta.h>
+#include <mm/pt/pt_types.h>
 #include <tests/kernel/test.h>
 
 #ifndef HOST_TABLE_COUNT
@@ -62,7 +62,7 @@ static uint8_t host_memory[HOST_TABLE_COUNT + 1][HOST_TABLE_BYTES]
 
 #define PT_HOST_HOOKS
 #define PT_ASSERT(cond) ((void)test_check(cond, __FILE__, __LINE__, #cond, 0, 0))
-#define PT_HOST_REPORT_BAD(p, va, v) host_report_bad((p).level, va, (v).bits)
+#define PT_HOST_REPORT_BAD(p, va, v) host_report_bad((p).level, va, ptv_raw(v))
 #define PT_HOST_SPLIT(v) ((void)(v), host.split_count++)
 #define PT_HOST_LINK ptp_compare_exchange
 #define PT_HOST_HOLD(t) (host.table[host_index((t).pa)].hold_count++)

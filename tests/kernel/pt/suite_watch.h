@@ -290,8 +290,11 @@ static int suite_change_by(unsigned way)
 /* Mark the table of the level for address 0 as shared; its number in the arena. */
 static unsigned suite_share_table(unsigned level)
 {
-	pt_t table = pt_descend(&suite.root, 0, level, false).table;
+	struct pt_way way;
+	pt_t table;
 
+	pt_descend(&suite.root, 0, level, &way);
+	table = way.table;
 	EXPECT_EQ(table.level, level);
 	host.table[host_index(table.pa)].shared = true;
 	return host_index(table.pa);
