@@ -16,8 +16,7 @@ from pathlib import Path
 BUILD = Path(os.environ.get("BUILD", "build"))
 KERNEL = BUILD / "kernel.elf"
 READELF = os.environ.get("READELF", "readelf")
-TEXT_MAX = 132 * 1024  # without the monitor; the goal is 128, with it: CAVEATS.md
-MONITOR_TEXT_MAX = 32 * 1024
+TEXT_MAX = 128 * 1024
 LIBRARY_LINES_MAX = 1080  # the goal is 900: CAVEATS.md
 FILE_LINES_MAX = 500
 FUNCTION_LINES_MAX, FUNCTION_LINES_MEDIAN, FUNCTION_LINES_MOST = 60, 15, 40
@@ -82,17 +81,15 @@ def room_text_bytes(kernel_map, room):
 
 
 def kernel_without_tests_is_small():
-    """Also a build of its own: PTOLEMY_TEST=0. The monitor has a limit of its own."""
+    """Also a build of its own: PTOLEMY_TEST=0. With the monitor."""
     if problems := make("PTOLEMY_TEST=0", f"BUILD={BUILD}/untested", "kernel"):
         yield from problems
         return
+    size = text_bytes(BUILD / "untested/kernel.elf")
     monitor = room_text_bytes(BUILD / "untested/kernel.map", "kernel/shell")
-    size = text_bytes(BUILD / "untested/kernel.elf") - monitor
-    note(f"{size} bytes of text, {monitor} of the monitor, {text_bytes(KERNEL)} with the tests")
+    note(f"{size} bytes of text, {monitor} of them the monitor; {text_bytes(KERNEL)} with the tests")
     if not 0 < size <= TEXT_MAX:
         yield f"{size} bytes of text, at most {TEXT_MAX}"
-    if not 0 < monitor <= MONITOR_TEXT_MAX:
-        yield f"{monitor} bytes of text in kernel/shell, at most {MONITOR_TEXT_MAX}"
 
 
 def code_lines(path):
