@@ -22,11 +22,14 @@ static inline void cpu_set_clear(struct cpu_set *s)
 		s->word[i] = 0;
 }
 
-/* Of a set that others change meanwhile: each CPU as it is at some moment during the call. */
+/*
+ * Of a set that others change meanwhile: each CPU as it is at some moment during the call. Who is
+ * seen to have left has done all it did before.
+ */
 static inline void cpu_set_copy(struct cpu_set *to, const struct cpu_set *from)
 {
 	for (unsigned i = 0; i < CPU_SET_WORDS; i++)
-		to->word[i] = READ_ONCE(from->word[i]);
+		to->word[i] = __atomic_load_n(&from->word[i], __ATOMIC_ACQUIRE);
 }
 
 static inline void cpu_set_add(struct cpu_set *s, unsigned cpu)

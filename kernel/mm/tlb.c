@@ -70,6 +70,12 @@ struct space *space_current(void)
 
 /* ---- Flushing. ---- */
 
+/* Who is seen to have left is done with what it read in the space: the frames may go. */
+static bool runs_in(unsigned cpu, const struct space *s)
+{
+	return __atomic_load_n(&tlbs[cpu].running, __ATOMIC_ACQUIRE) == s;
+}
+
 uint64_t tlb_begin_flush(struct space *s, bool tables, struct cpu_set *set)
 {
 	uint64_t number = __atomic_add_fetch(&s->generation, 1, __ATOMIC_SEQ_CST);
@@ -77,8 +83,7 @@ uint64_t tlb_begin_flush(struct space *s, bool tables, struct cpu_set *set)
 
 	cpu_set_copy(set, &s->cpus);
 	if (!tables)
-		cpu_set_for_each(cpu, set) if (READ_ONCE(tlbs[cpu].running) != s)
-			cpu_set_remove(set, cpu);
+		cpu_set_for_each(cpu, set) if (!runs_in(cpu, s)) cpu_set_remove(set, cpu);
 	return number;
 }
 

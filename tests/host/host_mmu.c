@@ -78,7 +78,8 @@ void arch_tlb_flush_all(void)
 
 	for (unsigned i = 0; i < TLB_ENTRIES; i++)
 		tlb[i].valid = false;
-	host_flushes.all += !cpu_index();
+	if (!cpu_index())
+		host_flushes.all++;
 }
 
 void arch_root_load(pa_t root)
