@@ -169,9 +169,10 @@ PT_API ptp_t pt_find(const struct pt_root *root, va_t va, ptv_t *v);
 
 /* Where a walk down has come through, and where it has ended. */
 struct pt_way {
+	/* First, as gcc aligns a stack anew for a struct that begins with two words of a struct. */
+	ptp_t p[PT_LEVEL_MAX]; /* the entries for the address, by level, from the table's up */
 	pt_t table;            /* the lowest */
 	ptv_t v;               /* of the entry for the address in it */
-	ptp_t p[PT_LEVEL_MAX]; /* the entries for the address, by level, from the table's up */
 };
 
 /* Walk down to level `stop`, or as far as there are tables of the root's own: at most to the entry

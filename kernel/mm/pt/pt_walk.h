@@ -53,8 +53,8 @@ struct pt_client {
 
 /*
  * Visit w->va up to w->last: from a table on that holds w->va, or from the root. Return 0 or the
- * client's error at once, with w->va where it happened; the second also -ERANGE if the root does not
- * translate the range.
+ * client's error at once, with w->va where it happened; the second also -ERANGE if the root does
+ * not translate the range.
  */
 PT_API int pt_walk_table(const struct pt_client *c, struct pt_walk *w, pt_t table);
 PT_EXPR(int, pt_walk_range, (const struct pt_client *c, struct pt_walk *w),
