@@ -4,6 +4,10 @@
  *
  * The host may be too busy to show it: the same two CPUs then cannot compute
  * twice as fast either, which is measured in the same way.
+ *
+ * What one CPU takes is what the slower of them takes alone, as both are waited for: an emulated
+ * CPU whose stack and data meet in one place of the emulator's TLB is slower by a sixth, and no
+ * neighbour is to blame.
  */
 #include <arch/clock.h>
 #include <arch/trap.h>
@@ -17,10 +21,12 @@
 #define TRIES 300
 #define WANTED 180 /* hundredths */
 #define ABLE 190
+#define BOTH 3u
 
 struct race {
 	struct space *space;
 	bool faults;               /* or just compute */
+	unsigned who;              /* bit n: CPU n runs */
 	uint64_t start[2], end[2]; /* of each CPU, ns */
 	unsigned arrived;
 	uint64_t sum[2];
@@ -47,8 +53,10 @@ static void race(struct worker *w)
 	struct race *r = w->arg;
 	uint64_t start;
 
-	__atomic_add_fetch(&r->arrived, 1, __ATOMIC_ACQ_REL);
-	while (__atomic_load_n(&r->arrived, __ATOMIC_ACQUIRE) < w->count)
+	if (!(r->who >> w->number & 1))
+		return;
+	__atomic_or_fetch(&r->arrived, 1u << w->number, __ATOMIC_ACQ_REL);
+	while (__atomic_load_n(&r->arrived, __ATOMIC_ACQUIRE) != r->who)
 		arch_pause();
 	start = clock_now();
 	if (r->faults)
@@ -59,11 +67,10 @@ static void race(struct worker *w)
 	r->end[w->number] = clock_now();
 }
 
-/* How long `cpus` CPUs take for one share of work each, from the first start to
- * the last end. */
-static uint64_t time_of(unsigned cpus, bool faults)
+/* How long CPUs take for one share of work each, from the first start to the last end. */
+static uint64_t time_of(unsigned who, bool faults)
 {
-	struct race r = { .faults = faults };
+	struct race r = { .faults = faults, .who = who };
 	struct area_spec spec = { .start = BASE,
 				  .end = BASE + PAGES(16384),
 				  .rights = PT_R | PT_W };
@@ -72,27 +79,26 @@ static uint64_t time_of(unsigned cpus, bool faults)
 		r.space = space_create();
 		EXPECT(r.space && !space_add_area(r.space, &spec));
 	}
-	EXPECT(workers_run(cpus, race, &r));
+	EXPECT(workers_run(2, race, &r));
 	if (faults) {
 		EXPECT_EQ(r.sum[0] + r.sum[1], 0ull);
 		space_destroy(r.space);
 	}
-	if (cpus == 1)
-		return r.end[0] - r.start[0];
+	if (who != BOTH)
+		return r.end[who / 2] - r.start[who / 2];
 	return (r.end[0] > r.end[1] ? r.end[0] : r.end[1]) -
 	       (r.start[0] < r.start[1] ? r.start[0] : r.start[1]);
 }
 
-/* The least time that one CPU, and each of two, was seen to take: disturbances
- * only add to it. */
+/* The least time that each CPU alone, and both, were seen to take: disturbances only add to it. */
 struct least {
-	uint64_t of[2];
+	uint64_t of[BOTH + 1];
 };
 
 static void measure(struct least *l, bool faults)
 {
-	for (unsigned cpus = 1; cpus <= 2; cpus++) {
-		uint64_t took = time_of(cpus, faults), *least = &l->of[cpus - 1];
+	for (unsigned who = 1; who <= BOTH; who++) {
+		uint64_t took = time_of(who, faults), *least = &l->of[who];
 
 		if (!*least || took < *least)
 			*least = took;
@@ -102,7 +108,9 @@ static void measure(struct least *l, bool faults)
 /* Throughput of two against one, in hundredths. */
 static unsigned ratio(const struct least *l)
 {
-	return (unsigned)(200 * l->of[0] / l->of[1]);
+	uint64_t slower = l->of[1] > l->of[2] ? l->of[1] : l->of[2];
+
+	return (unsigned)(200 * slower / l->of[BOTH]);
 }
 
 // Two CPUs fault 1.8 times as many pages in a time as one does. A host that
@@ -118,6 +126,8 @@ TEST(scaling, disjoint_faults_on_two_cpus)
 		measure(&faults, true);
 		measure(&computing, false);
 	} while (++tried < TRIES_LEAST || (tried < TRIES && ratio(&faults) < WANTED));
+	test_note("microseconds: %lu and %lu alone, %lu both", faults.of[1] / 1000,
+		  faults.of[2] / 1000, faults.of[BOTH] / 1000);
 	test_note("%u.%02u times one CPU's throughput (goal 1.80), computing "
 		  "%u.%02u, %u tries",
 		  ratio(&faults) / 100, ratio(&faults) % 100, ratio(&computing) / 100,
