@@ -148,12 +148,12 @@ kernel: $(addprefix $(BUILD)/kernel.,elf asm sym)
 # so it moves no function; that is checked, by making it once more from the second.
 link = $(LD) $(LDFLAGS) -Map=$(@:.elf=.map) -T $(BUILD)/linker.ld -o $@ $(filter %.o,$^)
 
-$(BUILD)/kernel.elf: $(BUILD)/linker.ld $(OBJECTS) $(BUILD)/ksyms.S.o
+$(BUILD)/kernel.elf: $(BUILD)/linker.ld $(OBJECTS) $(BUILD)/objects $(BUILD)/ksyms.S.o
 	$(call say,LD,$@)
 	$(Q)$(link)
 	@$(NM) -n $@ | tools/ksyms.py | cmp - $(BUILD)/ksyms.S
 
-$(BUILD)/unnamed.elf: $(BUILD)/linker.ld $(OBJECTS) $(BUILD)/ksyms_none.S.o
+$(BUILD)/unnamed.elf: $(BUILD)/linker.ld $(OBJECTS) $(BUILD)/objects $(BUILD)/ksyms_none.S.o
 	$(Q)$(link)
 
 $(BUILD)/ksyms.S: $(BUILD)/unnamed.elf tools/ksyms.py
@@ -236,16 +236,19 @@ $(BUILD)/ptolemy.efi: $(BUILD)/ptolemy.iso iso/grub.cfg
 	$(Q)tools/image.sh $<.kernel iso/grub.cfg $@
 
 # For a test: the same kernel, entered from a firmware that left paging on.
-$(BUILD)/firmware.elf: $(BUILD)/linker.ld $(OBJECTS) $(BUILD)/obj/tests/boot/firmware.S.o \
-		$(BUILD)/ksyms_none.S.o
+$(BUILD)/firmware.elf: $(BUILD)/linker.ld $(OBJECTS) $(BUILD)/objects \
+		$(BUILD)/obj/tests/boot/firmware.S.o $(BUILD)/ksyms_none.S.o
 	$(Q)$(link) -e firmware_entry
 
-# Changed when the way to compile changes; everything depends on it.
-FLAGS := $(CC) $(SMALL) $(SMALL_FLAGS) $(CPPFLAGS) $(CFLAGS_64) $(CFLAGS_32) $(LDFLAGS) $(OBJECTS)
+# Changed when the way to compile changes, on which everything depends; and when there are other
+# files, so that the kernel is linked anew.
+FLAGS := $(CC) $(SMALL) $(SMALL_FLAGS) $(CPPFLAGS) $(CFLAGS_64) $(CFLAGS_32) $(LDFLAGS)
+$(BUILD)/flags: NOTED = $(FLAGS)
+$(BUILD)/objects: NOTED = $(OBJECTS)
 .PHONY: FORCE
-$(BUILD)/flags: FORCE
+$(BUILD)/flags $(BUILD)/objects: FORCE
 	@mkdir -p $(@D)
-	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
+	@echo '$(NOTED)' | cmp -s - $@ || echo '$(NOTED)' > $@
 
 # --- Using it
 

@@ -13,7 +13,7 @@ SILENCE = 240   # seconds of CPU time without a line
 SECONDS = 1800  # of a build
 PASSED, FAILED, PANIC = 33, 35, 37
 # Of build/, what belongs to the image and to the host's tests.
-COPIED = {"obj", "flags", "linker.ld", "linker.ld.d", "ptolemy.iso"}
+COPIED = {"obj", "objects", "flags", "linker.ld", "linker.ld.d", "ptolemy.iso"}
 COPIED_PATTERN = r"kernel\.|unnamed\.|ksyms"
 
 
