@@ -21,6 +21,7 @@
 #define TRIES 300
 #define WANTED 180 /* hundredths */
 #define ABLE 190
+#define POSSIBLE 210 /* more: what one CPU took was disturbed */
 #define BOTH 3u
 
 struct race {
@@ -113,6 +114,11 @@ static unsigned ratio(const struct least *l)
 	return (unsigned)(200 * slower / l->of[BOTH]);
 }
 
+static bool is_known(unsigned faults)
+{
+	return WANTED <= faults && faults <= POSSIBLE;
+}
+
 // Two CPUs fault 1.8 times as many pages in a time as one does. A host that
 // does not let two CPUs compute 1.9 times as much as one, with nothing shared,
 // proves nothing.
@@ -125,13 +131,15 @@ TEST(scaling, disjoint_faults_on_two_cpus)
 	do {
 		measure(&faults, true);
 		measure(&computing, false);
-	} while (++tried < TRIES_LEAST || (tried < TRIES && ratio(&faults) < WANTED));
+	} while (++tried < TRIES_LEAST || (tried < TRIES && !is_known(ratio(&faults))));
 	test_note("microseconds: %lu and %lu alone, %lu both", faults.of[1] / 1000,
 		  faults.of[2] / 1000, faults.of[BOTH] / 1000);
 	test_note("%u.%02u times one CPU's throughput (goal 1.80), computing "
 		  "%u.%02u, %u tries",
 		  ratio(&faults) / 100, ratio(&faults) % 100, ratio(&computing) / 100,
 		  ratio(&computing) % 100, tried);
+	if (ratio(&faults) > POSSIBLE)
+		TEST_SKIP("host busy: it did not let one CPU alone work undisturbed");
 	if (ratio(&faults) < WANTED && ratio(&computing) < ABLE)
 		TEST_SKIP("host busy: two CPUs do not compute 1.9 times as much as one");
 	EXPECT_LE(WANTED, ratio(&faults));
