@@ -24,8 +24,7 @@
  *
  * Locking: one CPU, nothing else running. Talks to: all of mm, lib.
  */
-#ifndef BENCH_BENCH_H
-#define BENCH_BENCH_H
+#pragma once
 
 #include <arch/cpu.h>
 #include <lib/compiler.h>
@@ -107,5 +106,3 @@ struct bench_content {
 	uint64_t clear, copy;
 };
 extern struct bench_content bench_content[2];
-
-#endif

@@ -16,8 +16,7 @@
  *
  * Locking: as mm/pt/pt.h. Talks to: mm/pt, frame, swap, flush, notifier.
  */
-#ifndef BENCH_FOLDED_H
-#define BENCH_FOLDED_H
+#pragma once
 
 #include <mm/pagetable.h>
 #include <mm/space.h>
@@ -42,5 +41,3 @@ static inline const struct folded *folded_handwritten(void)
 {
 	return arch_mmu.top_level == 4 ? &folded_native5 : &folded_native4;
 }
-
-#endif

@@ -8,8 +8,7 @@
  *
  * Locking and contracts: mm/pt/pt.h. Talks to: mm/pt.
  */
-#ifndef BENCH_PT_CLASSIC_H
-#define BENCH_PT_CLASSIC_H
+#pragma once
 
 #include <bench/folded.h>
 #include <mm/pagetable.h>
@@ -156,5 +155,3 @@ static inline pte_t pte_wrprotect(pte_t *p)
 static inline void folded_prepare(void)
 {
 }
-
-#endif

@@ -6,8 +6,7 @@
  *
  * Locking: see bench.h. Talks to: space, fault, copy, share.
  */
-#ifndef BENCH_SCENE_H
-#define BENCH_SCENE_H
+#pragma once
 
 #include <bench/bench.h>
 #include <bench/sizes.h>
@@ -67,5 +66,3 @@ uint64_t scene_content(const struct scene *s, const struct space *space);
 void scene_both_strategies(void (*run)(const struct scene *s, struct space *parent,
 				       const char *impl),
 			   const struct scene *s, struct space *parent);
-
-#endif

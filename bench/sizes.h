@@ -1,8 +1,7 @@
 /*
  * The sizes that the workloads go through, here and on the Linux peer (bench/linux/init.c).
  */
-#ifndef BENCH_SIZES_H
-#define BENCH_SIZES_H
+#pragma once
 
 /* Up to here every page is there; beyond, so many pages, spread evenly. */
 #define SCENE_FULL_BYTES (512ull << 20)
@@ -20,5 +19,3 @@
 #define WRITE_COUNT 512u
 /* Page numbers in an order that jumps: multiplication by an odd number permutes 2^n of them. */
 #define WRITE_ORDER(i, page_count) ((i)*0x9e3779b1ull % (page_count))
-
-#endif

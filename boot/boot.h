@@ -7,8 +7,7 @@
  *
  * Talks to: the boot loader's information, COM1, fw_cfg, debug-exit. Nothing of the kernel.
  */
-#ifndef BOOT_BOOT_H
-#define BOOT_BOOT_H
+#pragma once
 
 #include <boot/boot_mode.h>
 #include <lib/compiler.h>
@@ -80,5 +79,3 @@ static inline uint8_t boot_in8(uint16_t port)
 	__asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
 	return value;
 }
-
-#endif

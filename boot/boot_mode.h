@@ -1,8 +1,7 @@
 /*
  * What boot_prepare() decides and entry.S loads into the CPU. Shared with the assembler.
  */
-#ifndef BOOT_BOOT_MODE_H
-#define BOOT_BOOT_MODE_H
+#pragma once
 
 #define CR0_PE (1 << 0)
 #define CR0_EM (1 << 2)
@@ -38,6 +37,4 @@ _Static_assert(offsetof(struct boot_mode, cr3) == BOOT_MODE_CR3, "known to entry
 _Static_assert(offsetof(struct boot_mode, cr4_start) == BOOT_MODE_CR4_START, "known to entry.S");
 _Static_assert(offsetof(struct boot_mode, cr4) == BOOT_MODE_CR4, "known to entry.S");
 _Static_assert(offsetof(struct boot_mode, efer) == BOOT_MODE_EFER, "known to entry.S");
-#endif
-
 #endif

@@ -2,8 +2,7 @@
  * The page that other CPUs start on: what is where in it. Shared by trampoline.S and
  * kernel/arch/x86_64/smp_start.c, which fills in the arguments.
  */
-#ifndef BOOT_TRAMPOLINE_H
-#define BOOT_TRAMPOLINE_H
+#pragma once
 
 #define TRAMPOLINE_BYTES 4096
 #define TRAMPOLINE_ARGS 0x800 /* the code ends before it */
@@ -69,6 +68,4 @@ _Static_assert(TRAMPOLINE_ARGS + sizeof(struct trampoline_args) <= TRAMPOLINE_BY
 /* The code to copy to the page's beginning, and the offsets of its parts in it. */
 extern const uint8_t trampoline_start[], trampoline_code_32[], trampoline_code_64[],
 	trampoline_end[];
-#endif
-
 #endif

@@ -2,8 +2,7 @@
  * What the boot loader told us, in our own words. Filled in once by the multiboot2 parser
  * (arch/x86_64/multiboot.c), constant afterwards.
  */
-#ifndef BOOT_INFO_H
-#define BOOT_INFO_H
+#pragma once
 
 #include <mm/memmap.h>
 
@@ -42,5 +41,3 @@ extern struct boot_info boot_info;
  */
 int multiboot_parse(const void *info, size_t limit, pa_t pa, uint64_t pa_limit,
 		    struct boot_info *out, const char **reason);
-
-#endif

@@ -5,8 +5,7 @@
  *
  * The library keeps no state. It needs memset and memcpy, as everything that GCC compiles does.
  */
-#ifndef LIBPT_H
-#define LIBPT_H
+#pragma once
 
 #include <arch/pt_cpu.h>
 
@@ -25,6 +24,3 @@ extern struct pt_cpu libpt_cpu;
 #include <mm/pt/pt.h>
 #include <mm/pt/pt_iter.h>
 #include <mm/pt/pt_ops.h>
-#include <mm/pt/pt_walk.h>
-
-#endif

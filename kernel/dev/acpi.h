@@ -7,8 +7,7 @@
  *
  * Locking: none of its own; windows are kspace's. Talks to: mm/kspace, boot_info.
  */
-#ifndef DEV_ACPI_H
-#define DEV_ACPI_H
+#pragma once
 
 #include <lib/compiler.h>
 #include <mm/pt/pt_types.h>
@@ -40,5 +39,3 @@ void acpi_unmap_table(const struct acpi_header *table);
 
 /* Do the bytes sum up to zero? */
 bool acpi_checksum_is_right(const void *table, uint64_t bytes);
-
-#endif

@@ -4,8 +4,7 @@
  *
  * Talks to: arch (port I/O).
  */
-#ifndef DEV_DEBUG_EXIT_H
-#define DEV_DEBUG_EXIT_H
+#pragma once
 
 #include <lib/compiler.h>
 
@@ -19,5 +18,3 @@ enum debug_exit_code {
 
 /* Leave. On a machine without the device: say so, and halt for good. */
 void debug_exit(enum debug_exit_code code) NORETURN;
-
-#endif

@@ -4,8 +4,7 @@
  * Pure logic on a table in memory, which is not trusted; compiles on the host. (VT-d specification,
  * chapter 8.)
  */
-#ifndef DEV_DMAR_H
-#define DEV_DMAR_H
+#pragma once
 
 #include <mm/pt/pt_types.h>
 
@@ -38,5 +37,3 @@ int dmar_parse(const void *table, size_t bytes, struct dmar *out);
 
 /* The unit that serves a device of segment 0, by its index; -1 if none does. */
 int dmar_find_unit(const struct dmar *d, uint16_t requester);
-
-#endif

@@ -10,8 +10,7 @@
  *
  * Locking: one thread at a time uses the device. Talks to: pci, vtd, mm/space.
  */
-#ifndef DEV_E1000_H
-#define DEV_E1000_H
+#pragma once
 
 #include <dev/vtd.h>
 
@@ -43,5 +42,3 @@ struct e1000_stats {
 	uint64_t copies, repeats;
 };
 extern struct e1000_stats e1000_stats;
-
-#endif

@@ -9,8 +9,7 @@
  *
  * Locking: one thread at a time uses the device. Talks to: pci, vtd, arch/irq, proc/thread.
  */
-#ifndef DEV_EDU_H
-#define DEV_EDU_H
+#pragma once
 
 #include <dev/vtd.h>
 
@@ -46,5 +45,3 @@ struct edu_stats {
 	uint64_t transfers, interrupts, repeats;
 };
 extern struct edu_stats edu_stats;
-
-#endif

@@ -3,8 +3,7 @@
  *
  * Locking: boot only. Talks to: arch (port I/O).
  */
-#ifndef DEV_FW_CFG_H
-#define DEV_FW_CFG_H
+#pragma once
 
 #include <lib/compiler.h>
 
@@ -14,5 +13,3 @@
  * Returns its whole size, which may exceed `size - 1`; -1 if there is no such file or no device.
  */
 int64_t fw_cfg_read(const char *name, char *buf, size_t size);
-
-#endif

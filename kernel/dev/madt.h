@@ -4,8 +4,7 @@
  * Pure logic on a table in memory, which is not trusted; compiles on the host. (ACPI specification
  * 6.5, 5.2.12.)
  */
-#ifndef DEV_MADT_H
-#define DEV_MADT_H
+#pragma once
 
 #include <arch/cpu.h>
 #include <mm/pt/pt_types.h>
@@ -26,5 +25,3 @@ struct madt {
  * then has what came before it. Entries of other kinds are skipped.
  */
 int madt_parse(const void *table, size_t bytes, struct madt *out);
-
-#endif

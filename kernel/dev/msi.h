@@ -2,8 +2,7 @@
  * Message-signalled interrupts: what a device writes, and where, to interrupt a CPU (SDM vol. 3,
  * 11.11). Fixed delivery, edge triggered, one CPU by its APIC id.
  */
-#ifndef DEV_MSI_H
-#define DEV_MSI_H
+#pragma once
 
 #include <stdint.h>
 
@@ -16,5 +15,3 @@ static inline uint32_t msi_data(unsigned vector)
 {
 	return vector;
 }
-
-#endif

@@ -8,8 +8,7 @@
  * Locking: an access is two port accesses, under a lock of its own; a device's registers are its
  * driver's. Talks to: arch (ports), mm/kspace (windows).
  */
-#ifndef DEV_PCI_H
-#define DEV_PCI_H
+#pragma once
 
 #include <lib/compiler.h>
 #include <mm/pt/pt_types.h>
@@ -46,5 +45,3 @@ void pci_set_master(pci_id_t id, bool on);
 
 /* Have the device interrupt one CPU with this vector by a message. False if it has no MSI. */
 bool pci_set_msi(pci_id_t id, unsigned vector, unsigned apic);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * The legacy interrupt controllers: out of the way, but for one use of their timer.
  */
-#ifndef DEV_PIC_H
-#define DEV_PIC_H
+#pragma once
 
 #include <lib/compiler.h>
 
@@ -13,5 +12,3 @@ void pic_disable(void);
 void pic_enable_timer(void);
 /* ...this: was it that line that has signalled? Then it can signal again. */
 bool pic_take_timer(void);
-
-#endif

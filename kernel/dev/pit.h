@@ -4,8 +4,7 @@
  *
  * Locking: boot only. Talks to: arch (port I/O).
  */
-#ifndef DEV_PIT_H
-#define DEV_PIT_H
+#pragma once
 
 #include <lib/compiler.h>
 
@@ -19,5 +18,3 @@ bool pit_is_done(void);
 
 /* Channel 0 interrupts as rarely as it can: PIT_HZ / 65536 times a second. */
 void pit_start_periodic(void);
-
-#endif

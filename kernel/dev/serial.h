@@ -4,8 +4,7 @@
  * Locking: none; a byte is the unit that is never torn.
  * Talks to: arch (port I/O).
  */
-#ifndef DEV_SERIAL_H
-#define DEV_SERIAL_H
+#pragma once
 
 #include <lib/compiler.h>
 
@@ -17,5 +16,3 @@ void serial_write(const char *text, size_t length);
 
 /* Returns the next byte received, waiting for it; -1 if there is no port. */
 int serial_read(void);
-
-#endif

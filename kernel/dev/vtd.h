@@ -10,8 +10,7 @@
  * which an interrupt handler takes. Attaching and detaching a device is its driver's, one at a
  * time. Talks to: acpi, dmar, msi, arch/irq, mm/mirror.
  */
-#ifndef DEV_VTD_H
-#define DEV_VTD_H
+#pragma once
 
 #include <dev/pci.h>
 #include <mm/mirror.h>
@@ -88,5 +87,3 @@ struct vtd_stats {
 };
 /* False: there is no such unit. */
 bool vtd_get_stats(unsigned unit, struct vtd_stats *out);
-
-#endif

@@ -4,8 +4,7 @@
  * Without a unit these are the format's own limits, so that its tables can be built and walked by
  * software. Constant once the units have been found.
  */
-#ifndef DEV_VTD_CAPS_H
-#define DEV_VTD_CAPS_H
+#pragma once
 
 #include <stdint.h>
 
@@ -14,5 +13,3 @@ struct vtd_caps {
 	unsigned leaf_levels; /* bit L: leaves at level L */
 };
 extern struct vtd_caps vtd_caps;
-
-#endif

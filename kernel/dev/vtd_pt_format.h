@@ -17,8 +17,7 @@
  * cannot: a leaf without R is hidden from it altogether. A and D are set only by units that offer
  * it.
  */
-#ifndef DEV_VTD_PT_FORMAT_H
-#define DEV_VTD_PT_FORMAT_H
+#pragma once
 
 #include <dev/vtd_caps.h>
 #include <mm/pt/pt_types.h>
@@ -186,5 +185,3 @@ static inline ptv_t ptv_leaf_next(ptv_t v)
 	v.bits += 1ull << (PT_PAGE_SHIFT + v.level * PT_TABLE_BITS);
 	return v;
 }
-
-#endif

@@ -2,8 +2,7 @@
  * The registers and in-memory structures of a VT-d unit, by the specification's numbers: chapter 9
  * (root, context, fault record), 6.5 (invalidation queue), 11 (registers). Private to vtd*.c.
  */
-#ifndef DEV_VTD_REGS_H
-#define DEV_VTD_REGS_H
+#pragma once
 
 #include <stdint.h>
 
@@ -84,5 +83,3 @@ struct vtd_entry {
 #define VTD_LEAVES_ONLY (1ull << 6) /* of the high half: directories have not changed */
 #define VTD_WAIT_STORE (1ull << 5)
 #define VTD_WAIT_VALUE(n) ((uint64_t)(n) << 32)
-
-#endif

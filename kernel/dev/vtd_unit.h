@@ -2,8 +2,7 @@
  * A VT-d unit, as the files that drive it share it: vtd.c finds and starts units and owns their
  * queues, vtd_domain.c domains and contexts, vtd_fault.c what was refused. Private to them.
  */
-#ifndef DEV_VTD_UNIT_H
-#define DEV_VTD_UNIT_H
+#pragma once
 
 #include <dev/dmar.h>
 #include <dev/vtd.h>
@@ -67,5 +66,3 @@ void vtd_invalidate(struct vtd_unit *u, struct vtd_entry first, struct vtd_entry
 
 /* Have the unit's faults recorded, and interrupt where it can be claimed. */
 void vtd_start_faults(struct vtd_unit *u);
-
-#endif

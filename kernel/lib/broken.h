@@ -5,8 +5,7 @@
  *
  * Locking: set while nothing runs that asks. Talks to nobody.
  */
-#ifndef LIB_BROKEN_H
-#define LIB_BROKEN_H
+#pragma once
 
 #include <lib/compiler.h>
 
@@ -32,6 +31,4 @@ extern enum broken broken_variant;
 enum broken broken_find(const char *name);
 #else
 #define BROKEN(name) false
-#endif
-
 #endif

@@ -3,8 +3,7 @@
  *
  * Talks to nobody. No state, no locking.
  */
-#ifndef LIB_COMPILER_H
-#define LIB_COMPILER_H
+#pragma once
 
 #include <lib/errno.h>
 #include <stdbool.h>
@@ -30,5 +29,3 @@
 
 #define ALIGN_DOWN(x, a) ((x) & ~((a)-1))
 #define ALIGN_UP(x, a) ALIGN_DOWN((x) + (a)-1, a)
-
-#endif

@@ -4,8 +4,7 @@
  *
  * No state, no locking. Talks to nobody.
  */
-#ifndef LIB_CPU_SET_H
-#define LIB_CPU_SET_H
+#pragma once
 
 #include <arch/cpu.h>
 #include <lib/compiler.h>
@@ -83,5 +82,3 @@ static inline unsigned cpu_set_next(const struct cpu_set *s, unsigned cpu)
 
 #define cpu_set_for_each(cpu, set) \
 	for (cpu = cpu_set_next(set, 0); cpu < CPU_MAX; cpu = cpu_set_next(set, cpu + 1))
-
-#endif

@@ -3,8 +3,7 @@
  *
  * The page-table library brings the few that it uses itself (mm/pt/pt_types.h).
  */
-#ifndef LIB_ERRNO_H
-#define LIB_ERRNO_H
+#pragma once
 
 #define EPERM 1
 #define ENOENT 2
@@ -18,5 +17,3 @@
 #define ENOSPC 28
 #define ERANGE 34
 #define EOVERFLOW 75
-
-#endif

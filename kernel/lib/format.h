@@ -3,8 +3,7 @@
  *
  * No state, no locking; compiles on the host. Talks to nobody.
  */
-#ifndef LIB_FORMAT_H
-#define LIB_FORMAT_H
+#pragma once
 
 #include <lib/compiler.h>
 
@@ -20,5 +19,3 @@ struct format_sink {
  * Returns the length of the whole text.
  */
 int format_text(struct format_sink *sink, const char *fmt, __builtin_va_list args);
-
-#endif

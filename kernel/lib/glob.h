@@ -3,12 +3,9 @@
  *
  * No state, no locking; compiles on the host. Talks to nobody.
  */
-#ifndef LIB_GLOB_H
-#define LIB_GLOB_H
+#pragma once
 
 #include <lib/compiler.h>
 
 /* Does all of `text` match the pattern of `length` characters? */
 bool glob_match(const char *pattern, size_t length, const char *text);
-
-#endif

@@ -5,8 +5,7 @@
  * (Makefile). Sorted by offset; only functions of the kernel's text are in it. Constant; no
  * locking.
  */
-#ifndef LIB_KSYM_H
-#define LIB_KSYM_H
+#pragma once
 
 #include <lib/compiler.h>
 
@@ -26,5 +25,3 @@ extern const char ksym_names[];
  * the kernel's text.
  */
 const char *ksym_find(uint64_t address, uint64_t *offset);
-
-#endif

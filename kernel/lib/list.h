@@ -4,8 +4,7 @@
  * Invariant: a node is in at most one list; a node that is in none points to itself.
  * Locking: the owner of the list. Talks to nobody.
  */
-#ifndef LIB_LIST_H
-#define LIB_LIST_H
+#pragma once
 
 #include <lib/compiler.h>
 
@@ -56,5 +55,3 @@ static inline void list_remove(struct list *node)
 	    tmp = LIST_ENTRY(it->member.next, __typeof__(*it), member); \
 	     &it->member != (head);                                     \
 	     it = tmp, tmp = LIST_ENTRY(tmp->member.next, __typeof__(*tmp), member))
-
-#endif

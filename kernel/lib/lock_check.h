@@ -6,8 +6,7 @@
  * test may EXPECT_BUG it, any other test fails by it. No cost at all with PTOLEMY_TEST=0.
  * Locking: the thread's own context, interrupts disabled. Talks to: lib/context, lib/printk.
  */
-#ifndef LIB_LOCK_CHECK_H
-#define LIB_LOCK_CHECK_H
+#pragma once
 
 #include <lib/context.h>
 #include <lib/lock_order.h>
@@ -94,7 +93,5 @@ ALWAYS_INLINE void lock_print_held(const struct context *context, const char *pr
 {
 	(void)context, (void)prefix;
 }
-
-#endif
 
 #endif

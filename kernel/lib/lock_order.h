@@ -9,8 +9,7 @@
  *   IRQ     interrupt handlers take it: taken with interrupts disabled, everywhere
  *   (none)  a spin lock; never taken in an interrupt
  */
-#ifndef LIB_LOCK_ORDER_H
-#define LIB_LOCK_ORDER_H
+#pragma once
 
 #define LOCK_FLAG_SLEEP 1u
 #define LOCK_FLAG_IRQ 2u
@@ -43,5 +42,3 @@ enum lock_class {
 	LOCK_UNDECLARED, /* a lock that nobody has initialised: a bug */
 	LOCK_ORDER(LOCK_ORDER_ENUM) LOCK_CLASS_COUNT,
 };
-
-#endif

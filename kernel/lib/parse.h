@@ -3,8 +3,7 @@
  *
  * No state, no locking; compiles on the host. Talks to nobody.
  */
-#ifndef LIB_PARSE_H
-#define LIB_PARSE_H
+#pragma once
 
 #include <lib/compiler.h>
 
@@ -23,5 +22,3 @@ bool parse_number(const char *text, uint64_t *value);
  * without an end; the word then reaches to the end of the text.
  */
 char *parse_word(char **text, bool *unclosed);
-
-#endif

@@ -6,8 +6,7 @@
  * Talks to: whatever console the boot code registered (dev/serial); panic also to the arch's back
  * trace and to dev/debug_exit.
  */
-#ifndef LIB_PRINTK_H
-#define LIB_PRINTK_H
+#pragma once
 
 #include <lib/compiler.h>
 
@@ -83,5 +82,3 @@ extern void (*assert_hook)(const char *file, int line, const char *expr);
 				      (uint64_t)b_);                                       \
 	} while (0)
 #define ASSERT_EQ(a, b) ASSERT_OP(a, ==, b)
-
-#endif

@@ -18,8 +18,7 @@
  *
  * Locking: it is one; classes with LOCK_FLAG_SLEEP. Talks to: lib/preempt, lib/lock_check.
  */
-#ifndef LIB_RWLOCK_H
-#define LIB_RWLOCK_H
+#pragma once
 
 #include <lib/lock_check.h>
 #include <lib/preempt.h>
@@ -72,5 +71,3 @@ static inline bool rw_is_write_locked(const struct rwlock *l)
 {
 	return READ_ONCE(l->writer) != 0;
 }
-
-#endif

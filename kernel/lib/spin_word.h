@@ -16,8 +16,7 @@
  *
  * Locking: atomic. Whoever waits pauses. Talks to: arch (pause, interrupts).
  */
-#ifndef LIB_SPIN_WORD_H
-#define LIB_SPIN_WORD_H
+#pragma once
 
 #include <arch/cpu.h>
 #include <lib/compiler.h>
@@ -61,5 +60,3 @@ static inline bool spin_word_is_contended(const uint32_t *word)
 {
 	return READ_ONCE(*word) >= SPIN_WAITER;
 }
-
-#endif

@@ -10,8 +10,7 @@
  *
  * Talks to: lib/preempt, lib/lock_check, arch (interrupts, pause).
  */
-#ifndef LIB_SPINLOCK_H
-#define LIB_SPINLOCK_H
+#pragma once
 
 #include <lib/lock_check.h>
 #include <lib/preempt.h>
@@ -178,5 +177,3 @@ static inline bool spin_word_needbreak(const uint32_t *word)
 {
 	return spin_word_is_contended(word) || need_resched();
 }
-
-#endif

@@ -3,8 +3,7 @@
  *
  * On the host this declares the C library's own. No state, no locking; talks to nobody.
  */
-#ifndef LIB_STRING_H
-#define LIB_STRING_H
+#pragma once
 
 #include <lib/compiler.h>
 
@@ -17,5 +16,3 @@ size_t strnlen(const char *s, size_t limit);
 int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t n);
 char *strchr(const char *s, int c);
-
-#endif

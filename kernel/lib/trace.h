@@ -8,8 +8,7 @@
  * Locking: none; an event takes its place with one atomic addition. A reader sees whole events of
  * the past if tracing is off or nobody else runs. Talks to: arch (the time stamp counter).
  */
-#ifndef LIB_TRACE_H
-#define LIB_TRACE_H
+#pragma once
 
 #include <lib/compiler.h>
 
@@ -62,5 +61,3 @@ struct trace_cursor {
 bool trace_step_back(struct trace_cursor *c);
 /* Go over the next event, and tell it; false at the end. */
 bool trace_step_on(struct trace_cursor *c, struct trace_entry *out);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * Fork: copying the translations of one space into another.
  */
-#ifndef MM_COPY_H
-#define MM_COPY_H
+#pragma once
 
 #include <mm/space.h>
 
@@ -27,5 +26,3 @@ struct space *space_fork(struct space *src);
  * often that has happened since boot. */
 extern unsigned copy_break_interval;
 extern uint64_t copy_break_count;
-
-#endif

@@ -3,8 +3,7 @@
  *
  * Locking: as copy.c and share.c. Talks to: frame.
  */
-#ifndef MM_COPY_TABLE_H
-#define MM_COPY_TABLE_H
+#pragma once
 
 #include <mm/pagetable.h>
 
@@ -24,5 +23,3 @@ enum copy_mode {
  */
 unsigned copy_table_entries(pt_t from, pt_t to, unsigned first, unsigned last, enum copy_mode mode,
 			    bool *left);
-
-#endif

@@ -10,8 +10,7 @@
  * few bytes to a dot as that allows, but no less than a page.
  * Locking: the owner's. Talks to nobody.
  */
-#ifndef MM_COVER_H
-#define MM_COVER_H
+#pragma once
 
 #include <lib/compiler.h>
 #include <mm/pt/pt_types.h>
@@ -37,5 +36,3 @@ ALWAYS_INLINE bool cover_touches(const struct cover *c, va_t start, va_t last)
 }
 
 void cover_add(struct cover *c, va_t start, va_t last);
-
-#endif

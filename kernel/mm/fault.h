@@ -3,8 +3,7 @@
  *
  * Locking: as space.h. Talks to: space, frame, flush, notifier, swap.
  */
-#ifndef MM_FAULT_H
-#define MM_FAULT_H
+#pragma once
 
 #include <mm/space.h>
 
@@ -15,5 +14,3 @@
  * could tell).
  */
 int space_fault(struct space *space, va_t va, pt_attr_t access);
-
-#endif

@@ -14,8 +14,7 @@
  *
  * Locking: a batch belongs to one operation on one CPU. Talks to: arch/mmu, frame, tlb.
  */
-#ifndef MM_FLUSH_H
-#define MM_FLUSH_H
+#pragma once
 
 #include <mm/frame.h>
 #include <mm/pt/pt_types.h>
@@ -80,5 +79,3 @@ void flush_now(struct pt_batch *b);
 
 /* flush_now, and the batch is over. */
 void flush_end(struct pt_batch *b);
-
-#endif

@@ -14,8 +14,7 @@
  * Breaking a rule here is a bug that names the caller's file:line, never an error.
  * Talks to: arch (direct map), lib. Knows nothing of spaces and areas.
  */
-#ifndef MM_FRAME_H
-#define MM_FRAME_H
+#pragma once
 
 #include <arch/mmu.h>
 #include <lib/compiler.h>
@@ -216,5 +215,3 @@ void frame_add_usable(const struct memmap *map, uint64_t low, uint64_t high);
  * allocates, frees or explodes. */
 #define frame_check() frame_check_at(__FILE__, __LINE__)
 void frame_check_at(const char *file, int line);
-
-#endif

@@ -9,8 +9,7 @@
  *   frame_poison.c  finding writes to free memory (test builds)
  *   frame_check.c   the allocator checks itself
  */
-#ifndef MM_FRAME_INTERNAL_H
-#define MM_FRAME_INTERNAL_H
+#pragma once
 
 #include <lib/spinlock.h>
 #include <mm/frame.h>
@@ -126,6 +125,4 @@ static inline bool poison_intact(struct frame *f, unsigned order, bool clear)
 	(void)clear;
 	return true;
 }
-#endif
-
 #endif

@@ -15,13 +15,10 @@
  *
  * Inside a section nobody may sleep or take a lock; sections nest. Locking: none.
  */
-#ifndef MM_GRACE_H
-#define MM_GRACE_H
+#pragma once
 
 void grace_enter(void);
 void grace_exit(void);
 
 /* Until every section that was open at the call has ended. Not inside one. */
 void grace_wait(void);
-
-#endif

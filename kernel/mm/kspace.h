@@ -8,8 +8,7 @@
  * Locking: a lock of its own for the dynamic range; callers may sleep. Talks to: space, frame,
  * arch/mmu, boot_info.
  */
-#ifndef MM_KSPACE_H
-#define MM_KSPACE_H
+#pragma once
 
 #include <mm/space.h>
 
@@ -56,5 +55,3 @@ uint64_t kspace_table_bytes(void);
 /* Is any leaf of the tables this CPU walks writable and executable, or are kernel pages open to
  * the user? Walks from CR3; prints each offender. Returns their number. */
 unsigned kspace_check_rights(void);
-
-#endif

@@ -6,8 +6,7 @@
  * disagree the more careful kind wins; usable ranges shrink to whole pages, all others grow. Pure
  * logic: no allocation, no globals.
  */
-#ifndef MM_MEMMAP_H
-#define MM_MEMMAP_H
+#pragma once
 
 #include <lib/compiler.h>
 #include <mm/pt/pt_types.h>
@@ -64,5 +63,3 @@ uint64_t memmap_bytes(const struct memmap *map, enum memmap_kind kind);
  */
 pa_t memmap_find(const struct memmap *map, uint64_t bytes, uint64_t align, uint64_t low,
 		 uint64_t high);
-
-#endif

@@ -5,8 +5,7 @@
  * Named by PT_HOST_HEADER in a mirror format's own .c file. The library's batch is a mirror_stale
  * there. A hold is an edge of the table's frame. Locking: m->lock.
  */
-#ifndef MM_MIRROR_HOST_H
-#define MM_MIRROR_HOST_H
+#pragma once
 
 #include <mm/mirror.h>
 #include <mm/pt_host.h>
@@ -38,5 +37,3 @@ static inline void mirror_host_free(struct pt_owner *owner, pt_t table, struct p
 /* Mirrors hold no reference on what they map, so a split has nothing to count. */
 #undef PT_HOST_SPLIT
 #define PT_HOST_SPLIT(v) ((void)0)
-
-#endif

@@ -2,8 +2,7 @@
  * The page-table API for the tables that the CPU walks: the library, with the arch's format and
  * the kernel as its host. What mm includes to touch a page table; see mm/pt/pt.h.
  */
-#ifndef MM_PAGETABLE_H
-#define MM_PAGETABLE_H
+#pragma once
 
 #define PT_FORMAT_HEADER <arch/pt_format.h>
 #define PT_HOST_HEADER <mm/pt_host.h>
@@ -11,6 +10,3 @@
 #include <mm/pt/pt.h>
 #include <mm/pt/pt_iter.h>
 #include <mm/pt/pt_ops.h>
-#include <mm/pt/pt_walk.h>
-
-#endif

@@ -4,8 +4,7 @@
  * A pool page starts with its header; objects follow. Invariant: pages with room are in the pool's
  * list, full ones are not. Locking: the pool's lock. Talks to: frame.
  */
-#ifndef MM_POOL_H
-#define MM_POOL_H
+#pragma once
 
 #include <lib/list.h>
 #include <lib/spinlock.h>
@@ -29,5 +28,3 @@ struct pool {
 void *pool_alloc(struct pool *pool);
 /* NULL is allowed. */
 void pool_free(struct pool *pool, void *object);
-
-#endif

@@ -6,8 +6,7 @@
  *
  * Locking: as space.h. Talks to: space, swap, flush, notifier.
  */
-#ifndef MM_RECLAIM_H
-#define MM_RECLAIM_H
+#pragma once
 
 #include <mm/space.h>
 
@@ -27,5 +26,3 @@ int space_swap_out(struct space *space, va_t va);
  * Returns how many went; fewer if there are no more, or no free slots.
  */
 unsigned space_reclaim(struct space *space, unsigned page_count);
-
-#endif

@@ -3,8 +3,7 @@
  *
  * Takes no lock and changes nothing: also for reports of a kernel that is about to stop.
  */
-#ifndef MM_SHOW_H
-#define MM_SHOW_H
+#pragma once
 
 #include <mm/pagetable.h>
 #include <mm/show_attr.h>
@@ -17,5 +16,3 @@ void show_current_walk(va_t va);
 
 /* Print the ranges of [start, end), neighbours merged. Returns their number. */
 unsigned show_dump(const struct pt_root *root, va_t start, va_t end);
-
-#endif

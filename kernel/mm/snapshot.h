@@ -5,8 +5,7 @@
  * Locking: none; the walks are grace sections (grace.h). What was seen may have changed when it is
  * returned: the reader pattern of notifier.h is for that. Talks to: space, grace.
  */
-#ifndef MM_SNAPSHOT_H
-#define MM_SNAPSHOT_H
+#pragma once
 
 #include <mm/frame.h>
 
@@ -49,5 +48,3 @@ void space_snapshot(struct space *space, va_t *va, va_t last, pt_attr_t need,
 
 /* A secondary MMU wrote to [start, last]: the writable leaves there become dirty. */
 void space_mark_dirty(struct space *space, va_t start, va_t last);
-
-#endif

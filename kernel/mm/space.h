@@ -17,8 +17,7 @@
  * `lock` for writing and no table's. Functions take what they need; those marked "locked" want
  * the caller to hold it. Talks to: frame, flush, notifier, swap, account, arch/mmu.
  */
-#ifndef MM_SPACE_H
-#define MM_SPACE_H
+#pragma once
 
 #include <lib/cpu_set.h>
 #include <lib/list.h>
@@ -218,5 +217,3 @@ struct frame *object_frame(struct object *o, uint64_t page);
 /* The frame of zeroes that read faults of untouched anonymous memory map: uncounted, never
  * writable. */
 extern pa_t zero_page;
-
-#endif

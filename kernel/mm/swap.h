@@ -11,8 +11,7 @@
  * Locking: the swap lock, a leaf; nothing is allocated, copied or freed under it. swap_init and
  * swap_fini run alone. Talks to: frame.
  */
-#ifndef MM_SWAP_H
-#define MM_SWAP_H
+#pragma once
 
 #include <mm/frame.h>
 
@@ -52,5 +51,3 @@ void swap_put(swap_slot_t slot);
 /* For accounting and tests: of one slot (0: free), and slots that are not free. */
 uint64_t swap_count(swap_slot_t slot);
 uint64_t swap_used(void);
-
-#endif

@@ -32,8 +32,7 @@
  * Locking: none; `running` is read by flushers, the rest is its CPU's, interrupts disabled.
  * Talks to: arch/mmu, space.
  */
-#ifndef MM_TLB_H
-#define MM_TLB_H
+#pragma once
 
 #include <lib/cpu_set.h>
 
@@ -67,5 +66,3 @@ bool tlb_look(struct space *space, uint64_t number, bool *all);
 
 /* Have every lazy CPU load another root. Nobody runs in the space, or will. */
 void tlb_detach_all(struct space *space);
-
-#endif

@@ -4,8 +4,7 @@
  *   sched.c    who runs next, the tick, preemption, CPUs
  *   thread.c   making and ending threads, waiting and waking
  */
-#ifndef PROC_QUEUE_H
-#define PROC_QUEUE_H
+#pragma once
 
 #include <lib/spinlock.h>
 #include <proc/sched.h>
@@ -37,5 +36,3 @@ void sched_switch(void);
 void sched_thread_start(void *thread);
 /* Does it leave everything as it should? Else it is a bug. */
 void thread_check_end(const struct thread *t);
-
-#endif

@@ -5,8 +5,7 @@
  * Locking: a queue's lock, for its own CPU and those that wake its threads.
  * Talks to: arch (thread, clock, irq), proc/thread, proc/watchdog, mm/space.
  */
-#ifndef PROC_SCHED_H
-#define PROC_SCHED_H
+#pragma once
 
 #include <proc/thread.h>
 
@@ -32,5 +31,3 @@ struct sched_stats sched_stats(unsigned cpu);
 void sched_print_running(void);
 /* Print every thread that no CPU runs, its locks and its back trace. When nothing moves. */
 void sched_print_waiting(void);
-
-#endif

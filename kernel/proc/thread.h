@@ -7,8 +7,7 @@
  * Locking: the queue of its CPU (sched.c). Talks to: arch/thread, mm (stacks from kspace; the
  * space that a thread runs goes with it).
  */
-#ifndef PROC_THREAD_H
-#define PROC_THREAD_H
+#pragma once
 
 #include <arch/thread.h>
 #include <lib/context.h>
@@ -72,5 +71,3 @@ void thread_sleep(uint64_t ns);
 /* For sched.c and the start of CPUs: memory for a thread that is in no queue; and its end. */
 struct thread *thread_alloc(unsigned cpu, const char *name);
 void thread_free(struct thread *t);
-
-#endif

@@ -6,8 +6,7 @@
  * although all of them may be idle, or hang with interrupts disabled.
  * Locking: atomic; one thing is watched at a time. Talks to: sched, arch (smp, nmi).
  */
-#ifndef PROC_WATCHDOG_H
-#define PROC_WATCHDOG_H
+#pragma once
 
 #include <lib/compiler.h>
 
@@ -28,5 +27,3 @@ extern void (*watchdog_print_failure)(void);
 void watchdog_look(void);
 /* How often somebody has looked at something. */
 extern uint64_t watchdog_look_count;
-
-#endif

@@ -3,8 +3,7 @@
  *
  * Locking: the monitor's CPU. Talks to: the commands' usage lines, through words.
  */
-#ifndef SHELL_COMPLETE_H
-#define SHELL_COMPLETE_H
+#pragma once
 
 #include <lib/compiler.h>
 
@@ -18,5 +17,3 @@ void complete_line(const char *line, size_t cursor, struct completion *found);
 
 /* Print the ways to go on. */
 void complete_list(const char *line, size_t cursor);
-
-#endif

@@ -7,8 +7,7 @@
  * Locking: the monitor's CPU. Talks to: mm (space, fault, copy, share, kspace), arch/trap for the
  * accesses.
  */
-#ifndef SHELL_DEMO_H
-#define SHELL_DEMO_H
+#pragma once
 
 #include <mm/space.h>
 
@@ -47,5 +46,3 @@ void demo_destroy(struct space *a, struct space *b);
 
 /* Tables of all spaces of a family, each counted once. */
 uint64_t demo_table_count(const struct space *s);
-
-#endif

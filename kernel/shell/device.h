@@ -3,12 +3,9 @@
  *
  * Locking: the monitor's CPU. Talks to: dev/edu, dev/vtd.
  */
-#ifndef SHELL_DEVICE_H
-#define SHELL_DEVICE_H
+#pragma once
 
 #include <mm/space.h>
 
 /* The space is about to go: the device leaves it. */
 void device_forget(const struct space *s);
-
-#endif

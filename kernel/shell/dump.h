@@ -3,8 +3,7 @@
  *
  * Locking: takes the space's lock for reading. Talks to: mm/space, lib/printk.
  */
-#ifndef SHELL_DUMP_H
-#define SHELL_DUMP_H
+#pragma once
 
 #include <mm/pt/pt_types.h>
 
@@ -33,5 +32,3 @@ void dump_vtd_json(const struct pt_root *root);
 
 /* The path of an address in it, as show_walk draws that of a space. */
 void dump_vtd_walk(struct mirror *m, va_t va);
-
-#endif

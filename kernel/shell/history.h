@@ -3,8 +3,7 @@
  *
  * Locking: the monitor's CPU. Talks to nobody.
  */
-#ifndef SHELL_HISTORY_H
-#define SHELL_HISTORY_H
+#pragma once
 
 #include <lib/compiler.h>
 
@@ -16,5 +15,3 @@ void history_add(const char *line);
 
 /* The line `age` lines ago (1: the last one), or NULL. */
 const char *history_get(unsigned age);
-
-#endif

@@ -3,8 +3,7 @@
  *
  * Locking: the monitor's CPU. Talks to: lib/parse, the tables of spaces, commands and tests.
  */
-#ifndef SHELL_KINDS_H
-#define SHELL_KINDS_H
+#pragma once
 
 #include <lib/compiler.h>
 #include <mm/pt/pt_types.h>
@@ -19,5 +18,3 @@ void kind_each(const char *kind, void (*found)(void *arg, const char *word), voi
 uint64_t arg_number(const char *text);  /* <va>, <pa>, <number> */
 uint64_t arg_bytes(const char *text);   /* <bytes>: 4096, 0x1000, 4K, 2M, 1G, 1T */
 pt_attr_t arg_rights(const char *text); /* r, rw, rx, rwx */
-
-#endif

@@ -10,8 +10,7 @@
  *
  * Locking: the monitor's CPU. Talks to: term, history, complete, lib/printk.
  */
-#ifndef SHELL_LINE_H
-#define SHELL_LINE_H
+#pragma once
 
 #include <lib/compiler.h>
 
@@ -22,5 +21,3 @@
  * Returns false if there is nothing to read from.
  */
 bool line_read(const char *prompt, char *line, size_t size);
-
-#endif

@@ -9,11 +9,8 @@
  *
  * Locking: the monitor's CPU; others may print meanwhile. Talks to: dev/serial, term.
  */
-#ifndef SHELL_PAGER_H
-#define SHELL_PAGER_H
+#pragma once
 
 /* What is printed between these two is paged. pager_end waits for keys. */
 void pager_begin(void);
 void pager_end(void);
-
-#endif

@@ -3,8 +3,7 @@
  *
  * Locking: the monitor's CPU. Talks to: mm/space.
  */
-#ifndef SHELL_SCRATCH_H
-#define SHELL_SCRATCH_H
+#pragma once
 
 #include <mm/space.h>
 
@@ -33,5 +32,3 @@ struct space *space_named(const char *name);
  * space loaded.
  */
 struct pt_root space_root_for(const struct space *s, va_t va);
-
-#endif

@@ -11,8 +11,7 @@
  *
  * Locking: one CPU runs the monitor. Talks to: line, pager, every room it shows.
  */
-#ifndef SHELL_SHELL_H
-#define SHELL_SHELL_H
+#pragma once
 
 #include <lib/compiler.h>
 
@@ -64,5 +63,3 @@ void shell_each_command(void (*found)(void *arg, const char *name), void *arg);
 
 bool shell_is_topic(const char *name);
 void shell_each_topic(void (*found)(void *arg, const char *name), void *arg);
-
-#endif

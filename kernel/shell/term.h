@@ -6,8 +6,7 @@
  *
  * Locking: the monitor's CPU. Talks to: dev/serial.
  */
-#ifndef SHELL_TERM_H
-#define SHELL_TERM_H
+#pragma once
 
 #include <lib/compiler.h>
 
@@ -34,5 +33,3 @@ void term_ask_size(void);
 
 /* Wait for a key: a printable character, a control character, or enum key. */
 int term_read_key(void);
-
-#endif

@@ -3,8 +3,7 @@
  *
  * Locking: the monitor's CPU. Talks to: the registry of scratch spaces.
  */
-#ifndef SHELL_WATCH_H
-#define SHELL_WATCH_H
+#pragma once
 
 #include <mm/space.h>
 
@@ -13,5 +12,3 @@ void watch_report(void);
 
 /* The space is about to go. */
 void watch_forget(const struct space *s);
-
-#endif

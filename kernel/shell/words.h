@@ -12,8 +12,7 @@
  * Invariant: a command is not run unless its arguments fit one of its forms, so it need not look
  * at argc nor at the form of numbers. No state, no locking. Talks to: kinds.
  */
-#ifndef SHELL_WORDS_H
-#define SHELL_WORDS_H
+#pragma once
 
 #include <lib/compiler.h>
 
@@ -26,5 +25,3 @@ bool words_check(const char *usage, int argc, char *const *argv);
  */
 void words_each_next(const char *usage, int argc, char *const *argv, const char *prefix,
 		     void (*found)(void *arg, const char *word), void *arg);
-
-#endif

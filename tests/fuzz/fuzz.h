@@ -5,8 +5,7 @@
  * panics and failed assertions of the kernel end the process, as the sanitizers do. What an input
  * has made it takes down again, so that inputs do not depend on each other.
  */
-#ifndef TESTS_FUZZ_H
-#define TESTS_FUZZ_H
+#pragma once
 
 #include <lib/compiler.h>
 
@@ -18,5 +17,3 @@ void fuzz_fail(const char *why) NORETURN;
 
 /* Use `size` bytes of the input as text: a copy with an end, in static memory of `room` bytes. */
 const char *fuzz_text(const uint8_t *data, size_t size, char *text, size_t room);
-
-#endif

@@ -1,9 +1,6 @@
 /* Included before everything that is compiled for the host: before and after each change of an
  * entry another thread may get its turn (host_turns.c). */
-#ifndef TESTS_HOST_ENTRY_POINT_H
-#define TESTS_HOST_ENTRY_POINT_H
+#pragma once
 
 void host_turns_point(void);
 #define PT_WORD_POINT() host_turns_point()
-
-#endif

@@ -18,8 +18,7 @@
  *
  * A model of a state is its pages, as they were found right after the operation before.
  */
-#ifndef TESTS_ENUMERATE_H
-#define TESTS_ENUMERATE_H
+#pragma once
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -453,5 +452,3 @@ static void enumerate(unsigned depth, bool plain)
 	free(search.offset);
 	free(search.bytes);
 }
-
-#endif

@@ -2,8 +2,7 @@
  * The library's host for enumeration: a handful of tables whose state can be written down and put
  * back. Named in PT_HOST_HEADER; one for each file that includes it. Talks to: nobody.
  */
-#ifndef TESTS_ENUMERATE_HOST_H
-#define TESTS_ENUMERATE_HOST_H
+#pragma once
 
 #include <mm/pt/pt_types.h>
 
@@ -67,5 +66,3 @@ static inline struct pt_meta *pt_host_meta(const void *ptr)
 {
 	return &host.meta[((const uint64_t *)ptr - host.word[0]) / HOST_ENTRIES];
 }
-
-#endif

@@ -3,8 +3,7 @@
  *
  * State is global, as it is in the kernel; one thread. Talks to: mm, and the C library.
  */
-#ifndef TESTS_HOST_H
-#define TESTS_HOST_H
+#pragma once
 
 #include <lib/compiler.h>
 
@@ -30,5 +29,3 @@ int host_boot(const struct host_bank *bank, unsigned bank_count);
 
 /* The machine the ordinary tests run on, with a kernel space. Leaves on failure. */
 void host_boot_default(void);
-
-#endif

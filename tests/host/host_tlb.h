@@ -1,8 +1,7 @@
 /*
  * The TLB of the calling CPU, for those who play its walker. Interrupts are disabled.
  */
-#ifndef TESTS_HOST_TLB_H
-#define TESTS_HOST_TLB_H
+#pragma once
 
 #include <mm/pt/pt_types.h>
 
@@ -24,5 +23,3 @@ extern struct host_flushes {
 	uint64_t pages, all;
 	va_t lowest, highest;
 } host_flushes;
-
-#endif

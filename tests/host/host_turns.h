@@ -5,8 +5,7 @@
  * go on there; whoever waits for somebody has to. A run that fails fails again with its seed.
  * Threads of their own making are left alone. Locking: the turn is the lock.
  */
-#ifndef TESTS_HOST_TURNS_H
-#define TESTS_HOST_TURNS_H
+#pragma once
 
 #include <lib/compiler.h>
 
@@ -27,5 +26,3 @@ struct host_turns_stats {
 	uint64_t trace; /* a hash of who got the turn, in order */
 };
 struct host_turns_stats host_turns_stats(void);
-
-#endif

@@ -13,8 +13,7 @@
  * tools/check.py lets them.
  * Locking: none, one CPU. Talks to: arch (access, mmu, cpu), frame, access_model.
  */
-#ifndef TESTS_ACCESS_BED_H
-#define TESTS_ACCESS_BED_H
+#pragma once
 
 #include <arch/trap.h>
 #include <mm/frame.h>
@@ -60,5 +59,3 @@ uint64_t bed_random(void);
 /* Fill a page with code, other code every 8 bytes, and what the code at `pa` returns. */
 void bed_fill_code(pa_t page);
 uint32_t bed_code_value(uint64_t pa);
-
-#endif

@@ -5,8 +5,7 @@
  * of its own and shares no code with mm or with the kernel's format, which it is there to judge.
  * References are to the SDM, volume 3, chapter 4. Locking: none. Talks to nobody.
  */
-#ifndef TESTS_ACCESS_MODEL_H
-#define TESTS_ACCESS_MODEL_H
+#pragma once
 
 #include <lib/compiler.h>
 
@@ -97,5 +96,3 @@ static inline unsigned model_index(uint64_t va, unsigned level)
 
 /* Are the bits above the linear-address width copies of its highest one (vol. 1, 3.3.7.1)? */
 bool model_is_canonical(const struct model_cpu *cpu, uint64_t va);
-
-#endif

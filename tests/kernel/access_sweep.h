@@ -4,8 +4,7 @@
  *
  * Locking: as access_bed.h. Talks to: access_bed, access_model, arch (access).
  */
-#ifndef TESTS_ACCESS_SWEEP_H
-#define TESTS_ACCESS_SWEEP_H
+#pragma once
 
 #include <tests/kernel/access_bed.h>
 
@@ -67,5 +66,3 @@ void sweep_run_modes(struct sweep_group *g, const struct sweep_combo *c,
 /* The end of a group: its counts as a note, and the checks that nothing differed, and that some
  * accesses went through and some did not. */
 void sweep_group_end(const struct sweep_group *g, const char *what);
-
-#endif

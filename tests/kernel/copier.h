@@ -2,8 +2,7 @@
  * A space whose memory the fast device behind the IOMMU copies about (dev/e1000.h): what tests of
  * that begin with.
  */
-#ifndef TESTS_COPIER_H
-#define TESTS_COPIER_H
+#pragma once
 
 #include <dev/e1000.h>
 #include <tests/kernel/mirror_rig.h>
@@ -28,5 +27,3 @@ bool copier_open(struct copier *c, uint64_t pages, unsigned flags);
 void copier_close(struct copier *c);
 /* What the unit has done since. */
 struct vtd_stats copier_since(const struct copier *c);
-
-#endif

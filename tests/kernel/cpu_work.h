@@ -2,8 +2,7 @@
  * For tests of several CPUs in one space, or one family of spaces: what they work on together, and
  * a check that any of them may make. On the host each thread is a CPU.
  */
-#ifndef TESTS_CPU_WORK_H
-#define TESTS_CPU_WORK_H
+#pragma once
 
 #include <arch/clock.h>
 #include <lib/preempt.h>
@@ -95,5 +94,3 @@ static inline void work_end(struct work *k)
 	EXPECT_EQ(oracle_check(), 0u);
 	space_destroy(k->space[0]);
 }
-
-#endif

@@ -2,8 +2,7 @@
  * A device that reads and writes a space's memory by virtual address, of either make: the software
  * one (soft_device.h), or edu behind the IOMMU. What is refused is serviced by faulting it in.
  */
-#ifndef TESTS_DMA_H
-#define TESTS_DMA_H
+#pragma once
 
 #include <tests/kernel/mirror_rig.h>
 
@@ -34,5 +33,3 @@ int dma_copy(struct dma *d, va_t to, va_t from, unsigned bytes);
 
 /* Accesses that were refused so far, serviced or not. */
 uint64_t dma_fault_count(const struct dma *d);
-
-#endif

@@ -1,6 +1,5 @@
 /* What the makes of struct dma have to offer, for dma.c alone. */
-#ifndef TESTS_DMA_MAKE_H
-#define TESTS_DMA_MAKE_H
+#pragma once
 
 #include <dev/vtd_table.h>
 #include <tests/kernel/dma.h>
@@ -12,5 +11,3 @@ int dma_edu_read(struct dma *d, va_t va, uint64_t *value);
 int dma_edu_write(struct dma *d, va_t va, uint64_t value);
 int dma_edu_copy(struct dma *d, va_t to, va_t from, unsigned bytes);
 uint64_t dma_edu_fault_count(void);
-
-#endif

@@ -2,8 +2,7 @@
  * A host for the page-table library that counts what an iterator does: which tables it holds, and
  * how often a table is looked at. For test_pt_iter.c alone.
  */
-#ifndef TESTS_ITER_HOST_H
-#define TESTS_ITER_HOST_H
+#pragma once
 
 #include <mm/pt_host.h>
 
@@ -72,5 +71,3 @@ static inline void iter_free(struct pt_owner *owner, pt_t table, struct pt_batch
 #define pt_host_free iter_free
 #undef PT_HOST_SPLIT
 #define PT_HOST_SPLIT(v) ((void)0)
-
-#endif

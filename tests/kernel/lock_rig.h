@@ -1,8 +1,7 @@
 /*
  * What tests of locks between CPUs share: data that a lock guards, and a contest for one.
  */
-#ifndef TESTS_LOCK_RIG_H
-#define TESTS_LOCK_RIG_H
+#pragma once
 
 #include <arch/clock.h>
 #include <tests/kernel/test.h>
@@ -38,5 +37,3 @@ static inline void guarded_touch(struct guarded *g)
 struct contest {
 	uint32_t go, started, taken;
 };
-
-#endif

@@ -2,8 +2,7 @@
  * What tests of mirrors begin with: a space with one area at RIG_BASE, a software device, and the
  * device's mirror of the space.
  */
-#ifndef TESTS_MIRROR_RIG_H
-#define TESTS_MIRROR_RIG_H
+#pragma once
 
 #include <mm/space.h>
 #include <tests/kernel/soft_device.h>
@@ -38,5 +37,3 @@ uint64_t rig_leaves(struct rig *r, unsigned level);
 uint64_t rig_tables(struct rig *r);
 /* What the mirror grants at va: 0 if nothing. */
 pt_attr_t rig_rights(struct rig *r, va_t va);
-
-#endif

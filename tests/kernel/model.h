@@ -9,8 +9,7 @@
  * Invariants: arrays are sorted and do not overlap; a touched page lies in an area.
  * No locking, no memory but its own.
  */
-#ifndef TESTS_MODEL_H
-#define TESTS_MODEL_H
+#pragma once
 
 #include <lib/compiler.h>
 
@@ -103,5 +102,3 @@ enum model_where model_where(const struct model *m, unsigned space, uint64_t pag
 /* The page went out; or nobody knows where it is now. */
 void model_swap_out(struct model *m, unsigned space, uint64_t page);
 void model_forget(struct model *m, unsigned space, uint64_t page);
-
-#endif

@@ -2,8 +2,7 @@
  * The operations of a sequence, and the players: spaces with a device each. Part of model_play.c,
  * which see.
  */
-#ifndef TESTS_MODEL_OPS_H
-#define TESTS_MODEL_OPS_H
+#pragma once
 
 #include <mm/share.h>
 #include <tests/kernel/model_play.h>
@@ -37,5 +36,3 @@ void play_fail(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 /* Do it to the implementation and, if that did it, to the model. */
 void play_do(const struct play_op *op);
-
-#endif

@@ -16,8 +16,7 @@
  *
  * One sequence at a time. Talks to: model, oracle, touch, soft_device, and the rooms under test.
  */
-#ifndef TESTS_MODEL_PLAY_H
-#define TESTS_MODEL_PLAY_H
+#pragma once
 
 #include <tests/kernel/model.h>
 
@@ -84,5 +83,3 @@ extern bool play_defect;
 
 /* Print an operation in words, as a note. */
 void play_note(unsigned number, uint32_t code);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * Making a failing sequence short, by leaving out whatever it fails without (delta debugging).
  */
-#ifndef TESTS_MODEL_SHRINK_H
-#define TESTS_MODEL_SHRINK_H
+#pragma once
 
 #include <tests/kernel/model_play.h>
 
@@ -14,5 +13,3 @@ unsigned play_shrink(uint32_t *code, unsigned count, struct play_result *result,
 
 /* Print a sequence in words, and the commands that play it again, as notes. */
 void play_note_sequence(const uint32_t *code, unsigned count, const struct play_result *result);
-
-#endif

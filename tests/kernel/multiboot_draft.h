@@ -4,8 +4,7 @@
  * The parser gets it laid out to end where a frame ends, before a free one: on the host
  * AddressSanitizer stops at the first byte read behind it. One draft at a time.
  */
-#ifndef TESTS_MULTIBOOT_DRAFT_H
-#define TESTS_MULTIBOOT_DRAFT_H
+#pragma once
 
 #include <boot_info.h>
 #include <mm/frame.h>
@@ -46,5 +45,3 @@ void draft_typical(void);
 /* Parse the first `bytes` of the draft, or all of it. Returns what the parser returned. */
 int draft_parse_cut(size_t bytes);
 int draft_parse(void);
-
-#endif

@@ -18,8 +18,7 @@
  * smallest range it is about, and the walks that contradict each other.
  * Talks to: space, kspace, frame, mirror.
  */
-#ifndef TESTS_ORACLE_H
-#define TESTS_ORACLE_H
+#pragma once
 
 #include <mm/space.h>
 
@@ -60,5 +59,3 @@ extern struct oracle_report oracle_report;
 
 /* For tests of the oracle itself: find, but do not print. */
 extern bool oracle_is_quiet;
-
-#endif

@@ -5,8 +5,7 @@
  * costs what it finds and no more; a check that may find more frames brings a larger one. Entries
  * carry the number of the check, so nothing has to be cleared. Part of oracle.c.
  */
-#ifndef TESTS_ORACLE_BOOKS_H
-#define TESTS_ORACLE_BOOKS_H
+#pragma once
 
 #include <mm/frame.h>
 
@@ -50,5 +49,3 @@ static uint32_t books_add(struct books *b, uint64_t pfn)
 {
 	return books_find(b, pfn)->edges++;
 }
-
-#endif

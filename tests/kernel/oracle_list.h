@@ -5,8 +5,7 @@
  * A format is a geometry and a decoder; the CPU's and VT-d's are here, a test may bring its own.
  * No state, no locking: nothing may change meanwhile. Talks to: frame (the direct map).
  */
-#ifndef TESTS_ORACLE_LIST_H
-#define TESTS_ORACLE_LIST_H
+#pragma once
 
 #include <mm/pt/pt_types.h>
 
@@ -75,5 +74,3 @@ void oracle_print_walk(const struct oracle_root *root, va_t va);
 
 /* Print walks to entries that point to the address, at most `max`. Returns how many. */
 unsigned oracle_print_paths(const struct oracle_root *root, uint64_t pa, unsigned max);
-
-#endif

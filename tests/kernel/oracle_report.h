@@ -2,8 +2,7 @@
  * How the oracle says what it found: the rule, the smallest range, and the walks that contradict
  * each other. Part of the oracle; see oracle.h. Talks to: oracle_list.
  */
-#ifndef TESTS_ORACLE_REPORT_H
-#define TESTS_ORACLE_REPORT_H
+#pragma once
 
 #include <tests/kernel/oracle.h>
 #include <tests/kernel/oracle_list.h>
@@ -28,5 +27,3 @@ void oracle_violation_of(const struct oracle_root *root, unsigned rule, va_t va,
 /* Rule 5: the mirrored space says the same of [va, last] of the mirror, with no less right. */
 void oracle_check_mirrored(const struct oracle_root *mirror, va_t va, va_t last);
 extern const struct space *oracle_mirrored_space; /* NULL: it has gone */
-
-#endif

@@ -2,8 +2,7 @@
  * A space with one area of pages, and ways to use them as a CPU would: what tests of faults,
  * fork and swap start from.
  */
-#ifndef TESTS_PAGE_ROOM_H
-#define TESTS_PAGE_ROOM_H
+#pragma once
 
 #include <mm/space.h>
 
@@ -35,5 +34,3 @@ bool room_counts(const struct space *space, int64_t anon, int64_t swap);
 
 enum pt_kind room_kind(const struct space *space, va_t va);
 bool room_is_young(const struct space *space, va_t va);
-
-#endif

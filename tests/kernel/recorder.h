@@ -2,8 +2,7 @@
  * A subscriber that writes down what it is told and can be made to refuse, or to do something in
  * the middle of a call.
  */
-#ifndef TESTS_RECORDER_H
-#define TESTS_RECORDER_H
+#pragma once
 
 #include <mm/notifier.h>
 
@@ -28,5 +27,3 @@ int recorder_register(struct recorder *r, struct notifier *n);
 
 /* Was call number i this one? */
 bool recorder_saw(const struct recorder *r, unsigned i, va_t start, va_t end, enum notify_why why);
-
-#endif

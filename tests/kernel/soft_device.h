@@ -7,8 +7,7 @@
  * directories (a paging-structure cache) until it is told to forget, so that a missing flush
  * shows as an access to the wrong page.
  */
-#ifndef TESTS_SOFT_DEVICE_H
-#define TESTS_SOFT_DEVICE_H
+#pragma once
 
 #include <mm/mirror.h>
 
@@ -58,5 +57,3 @@ int soft_device_write(struct soft_device *d, va_t va, uint64_t value);
 int soft_device_read(struct soft_device *d, va_t va, uint64_t *value);
 /* Shorthand for EXPECT. */
 bool soft_device_reads(struct soft_device *d, va_t va, uint64_t value);
-
-#endif

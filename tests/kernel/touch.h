@@ -5,8 +5,7 @@
  * The space that was touched last stays loaded, so stale TLB entries are seen; touch_done() goes
  * back to the kernel's tables, as destroying a space needs.
  */
-#ifndef TESTS_TOUCH_H
-#define TESTS_TOUCH_H
+#pragma once
 
 #include <mm/space.h>
 
@@ -22,5 +21,3 @@ void touch_done(void);
 
 /* Shorthand for EXPECT: read, and it is this value. */
 bool touch_reads(struct space *s, va_t va, uint64_t value);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * For tests on many CPUs: the same function at the same time in several threads.
  */
-#ifndef TESTS_WORKERS_H
-#define TESTS_WORKERS_H
+#pragma once
 
 #include <arch/cpu_local.h>
 #include <lib/compiler.h>
@@ -31,5 +30,3 @@ struct worker {
  * together, as far as there are CPUs. Returns false if there was no memory; then none has run.
  */
 bool workers_run(unsigned count, void (*fn)(struct worker *w), void *arg);
-
-#endif

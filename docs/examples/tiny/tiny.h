@@ -1,6 +1,5 @@
 /* A kernel that shows how another kernel uses libpt, and nothing else. */
-#ifndef TINY_H
-#define TINY_H
+#pragma once
 
 #include <libpt.h>
 
@@ -17,5 +16,3 @@ void flush_all(void);
 
 void *memset(void *to, int byte, size_t bytes);
 void *memcpy(void *to, const void *from, size_t bytes);
-
-#endif

@@ -4,8 +4,7 @@
  *
  * Locking: a CPU writes only its own. Private to arch.
  */
-#ifndef PERCPU_H
-#define PERCPU_H
+#pragma once
 
 #include <arch/cpu.h>
 #include <arch/thread.h>
@@ -57,5 +56,3 @@ struct ALIGNED(4096) ist_stack {
 
 /* Load the calling CPU's descriptors from `cpu`; its stacks for NMI and the like end at ist_top. */
 void cpu_load_descriptors(struct cpu *cpu, const uint64_t ist_top[IST_COUNT]);
-
-#endif

@@ -4,12 +4,9 @@
  *   smp_start.c   bringing them up
  *   smp.c         cross-calls
  */
-#ifndef SMP_INTERNAL_H
-#define SMP_INTERNAL_H
+#pragma once
 
 #include <arch/smp.h>
 
 void smp_set_apic_id(unsigned cpu, uint8_t id);
 void smp_init_vectors(void);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * How the trap dispatcher (trap.c) finds those who expect a trap (access.c). Private to arch.
  */
-#ifndef TRAP_CATCH_H
-#define TRAP_CATCH_H
+#pragma once
 
 #include "percpu.h"
 
@@ -13,5 +12,3 @@ struct trap_catch *trap_catch_push(uint64_t sp, bool raw, bool barrier);
 void trap_catch_pop(struct trap_catch *c);
 /* Abandon what trapped and go on at the catch. */
 void trap_catch_hit(struct trap_catch *c, const struct trap_frame *f, va_t va) NORETURN;
-
-#endif

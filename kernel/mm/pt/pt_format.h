@@ -14,8 +14,7 @@
  * A zeroed table must read as all PT_NONE. Functions on values are pure. Functions on entries are
  * single accesses: the other side may be a hardware walker that sets PT_YOUNG and PT_DIRTY.
  */
-#ifndef PT_FORMAT_H
-#define PT_FORMAT_H
+#pragma once
 
 /* What the value is. Total: any 64 bits at any level have exactly one kind. */
 static inline enum pt_kind ptv_kind(ptv_t v);
@@ -63,5 +62,3 @@ static inline ptv_t ptp_get(ptp_t p);
 static inline void ptp_set(ptp_t p, ptv_t v);
 static inline ptv_t ptp_exchange(ptp_t p, ptv_t v);
 static inline bool ptp_compare_exchange(ptp_t p, ptv_t *expected, ptv_t v);
-
-#endif

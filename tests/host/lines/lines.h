@@ -2,8 +2,7 @@
  * Which cache lines a thread writes between lines_begin and lines_end. Only in the program `lines`,
  * which is the thread sanitizer's variant with another library behind it; elsewhere they are NULL.
  */
-#ifndef TESTS_HOST_LINES_H
-#define TESTS_HOST_LINES_H
+#pragma once
 
 #include <stdint.h>
 
@@ -17,5 +16,3 @@ struct line_set {
 
 __attribute__((weak)) void lines_begin(struct line_set *set);
 __attribute__((weak)) void lines_end(void);
-
-#endif

@@ -8,8 +8,7 @@
  * was freed, or through an address that is no table's, is a failed check, and the access goes to a
  * table that is nobody's.
  */
-#ifndef TESTS_PT_HOST_ARENA_H
-#define TESTS_PT_HOST_ARENA_H
+#pragma once
 
 #include <mm/pt/pt_types.h>
 #include <tests/kernel/test.h>
@@ -263,5 +262,3 @@ static void host_note_linked(ptv_t v)
 	if (ptv_is_table(v))
 		host.table[host_index(ptv_pa(v))].linked = true;
 }
-
-#endif

@@ -4,8 +4,7 @@
  *
  * Invariant: ranges are sorted, do not overlap and are not empty.
  */
-#ifndef TESTS_PT_MODEL_H
-#define TESTS_PT_MODEL_H
+#pragma once
 
 #include <tests/kernel/test.h>
 
@@ -181,5 +180,3 @@ static bool model_expect(const struct model *found, const struct model *expected
 	}
 	return EXPECT(at < 0);
 }
-
-#endif

@@ -13,8 +13,7 @@
  *
  * The attributes are where PT_* has them. A value has 64 bits; what does not fit into 32 is bad.
  */
-#ifndef TESTS_PT_FORMAT_386_H
-#define TESTS_PT_FORMAT_386_H
+#pragma once
 
 #include <mm/pt/pt_types.h>
 
@@ -145,5 +144,3 @@ static inline ptv_t ptv_change(ptv_t v, struct pt_change change)
 {
 	return ptv_make_leaf(ptv_pa(v), (ptv_attr(v) & change.keep) | change.set, v.level);
 }
-
-#endif

@@ -6,8 +6,7 @@
  * entry lies in a table of that level which is not free, count, and give the test a chance to do
  * what the other side - a hardware walker, another CPU - might do right before.
  */
-#ifndef TESTS_PT_FORMAT_HOOKED_H
-#define TESTS_PT_FORMAT_HOOKED_H
+#pragma once
 
 #define ptp_get raw_ptp_get
 #define ptp_set raw_ptp_set
@@ -66,5 +65,3 @@ static inline bool ptp_compare_exchange(ptp_t p, ptv_t *expected, ptv_t v)
 	host_note_linked(v);
 	return true;
 }
-
-#endif

@@ -13,8 +13,7 @@
  * has its attribute bits turned by the level, a check that depends on the level, and is stored
  * rotated by the level and multiplied by the level's odd key: one to one, and zero stays zero.
  */
-#ifndef TESTS_PT_FORMAT_SCRAMBLED_H
-#define TESTS_PT_FORMAT_SCRAMBLED_H
+#pragma once
 
 #include <mm/pt/pt_types.h>
 
@@ -208,5 +207,3 @@ static inline ptv_t ptv_change(ptv_t v, struct pt_change change)
 {
 	return scrambled_with_attr(v, (ptv_attr(v) & change.keep) | change.set);
 }
-
-#endif

@@ -10,8 +10,7 @@
  *   | address   |type|  attr  |type|  attr   |    type: 0 nothing, 1 table, 2 leaf, 3 soft
  *   +-----------+----+--------+----+---------+
  */
-#ifndef TESTS_PT_FORMAT_SMALL_H
-#define TESTS_PT_FORMAT_SMALL_H
+#pragma once
 
 #include <mm/pt/pt_types.h>
 
@@ -143,5 +142,3 @@ static inline ptv_t ptv_change(ptv_t v, struct pt_change change)
 	return small_make(SMALL_LEAF, ptv_pa(v).value, (ptv_attr(v) & change.keep) | change.set,
 			  v.level);
 }
-
-#endif

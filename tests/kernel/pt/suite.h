@@ -17,8 +17,7 @@
  *
  * Each claim runs on a fresh root of the depth and ends with the tables counted.
  */
-#ifndef TESTS_PT_SUITE_H
-#define TESTS_PT_SUITE_H
+#pragma once
 
 #include <tests/kernel/pt/model.h>
 #include <tests/kernel/test.h>
@@ -294,5 +293,3 @@ static bool suite_expect(const struct model *m)
 	suite_read(&suite.after);
 	return model_expect(&suite.after, m);
 }
-
-#endif

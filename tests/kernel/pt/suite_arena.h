@@ -2,8 +2,7 @@
  * The suite on the arena host: the whole of it, with every access watched. Included by the files
  * that run it, after they have named PT_TEST_FORMAT and HOST_PA_BASE. See suite.h.
  */
-#ifndef TESTS_PT_SUITE_ARENA_H
-#define TESTS_PT_SUITE_ARENA_H
+#pragma once
 
 #define PT_API static __attribute__((unused))
 #define PT_FORMAT_HEADER <tests/kernel/pt/pt_format_hooked.h>
@@ -104,5 +103,3 @@ static void suite_batch_end(struct pt_batch *batch)
 	SUITE_REGISTER(s, top, SUITE_FAIL_CLAIMS)    \
 	SUITE_REGISTER(s, top, SUITE_BAD_CLAIMS)     \
 	SUITE_REGISTER(s, top, SUITE_RANDOM_CLAIMS)
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * Claims about every single allocation that fails, and about entries that are corrupt. See suite.h.
  */
-#ifndef TESTS_PT_SUITE_FAIL_H
-#define TESTS_PT_SUITE_FAIL_H
+#pragma once
 
 #include <tests/kernel/pt/suite.h>
 #include <tests/kernel/pt/suite_map.h>
@@ -231,5 +230,3 @@ CLAIM(root_needs_its_top_table)
 	X(s, top, reserve_may_fail_at_every_allocation)    \
 	X(s, top, iterator_may_fail_at_every_allocation)   \
 	X(s, top, root_needs_its_top_table)
-
-#endif

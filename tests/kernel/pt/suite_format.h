@@ -2,8 +2,7 @@
  * Claims about geometry, address arithmetic and single values. They hold without any table. See
  * suite.h.
  */
-#ifndef TESTS_PT_SUITE_FORMAT_H
-#define TESTS_PT_SUITE_FORMAT_H
+#pragma once
 
 #include <tests/kernel/pt/suite.h>
 
@@ -427,5 +426,3 @@ CLAIM(entries_step_through_their_table)
 	X(s, top, predicates_match_their_truth_table)    \
 	X(s, top, every_value_has_exactly_one_kind)      \
 	X(s, top, entries_step_through_their_table)
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * Claims about the iterator, and about count and dump, which must tell the same story. See suite.h.
  */
-#ifndef TESTS_PT_SUITE_ITER_H
-#define TESTS_PT_SUITE_ITER_H
+#pragma once
 
 #include <tests/kernel/pt/suite.h>
 #include <tests/kernel/pt/suite_random.h>
@@ -183,5 +182,3 @@ CLAIM(dump_merges_what_continues)
 	X(s, top, iterator_makes_missing_tables)               \
 	X(s, top, iterator_passes_huge_leaves)                 \
 	X(s, top, dump_merges_what_continues)
-
-#endif

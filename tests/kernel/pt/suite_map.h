@@ -1,8 +1,7 @@
 /*
  * Claims about mapping, translating, unmapping, reserving and roots. See suite.h.
  */
-#ifndef TESTS_PT_SUITE_MAP_H
-#define TESTS_PT_SUITE_MAP_H
+#pragma once
 
 #include <tests/kernel/pt/suite.h>
 
@@ -470,5 +469,3 @@ CLAIM(single_pages_fill_and_empty_a_table)
 	X(s, top, roots_are_independent)                  \
 	X(s, top, find_gives_the_lowest_entry)            \
 	X(s, top, single_pages_fill_and_empty_a_table)
-
-#endif

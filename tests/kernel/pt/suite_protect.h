@@ -2,8 +2,7 @@
  * Claims about changing attributes, and about accessed and dirty bits that the walker sets. See
  * suite.h.
  */
-#ifndef TESTS_PT_SUITE_PROTECT_H
-#define TESTS_PT_SUITE_PROTECT_H
+#pragma once
 
 #include <tests/kernel/pt/suite.h>
 #include <tests/kernel/pt/suite_map.h>
@@ -133,5 +132,3 @@ CLAIM(huge_soft_entries_are_split_like_leaves)
 	X(s, top, dirty_is_counted_per_entry)            \
 	X(s, top, soft_entries_survive_until_unmapped)   \
 	X(s, top, huge_soft_entries_are_split_like_leaves)
-
-#endif

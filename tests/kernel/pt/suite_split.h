@@ -1,8 +1,7 @@
 /*
  * Claims about huge leaves that are split, cut and merged. See suite.h.
  */
-#ifndef TESTS_PT_SUITE_SPLIT_H
-#define TESTS_PT_SUITE_SPLIT_H
+#pragma once
 
 #include <tests/kernel/pt/suite.h>
 #include <tests/kernel/pt/suite_map.h>
@@ -153,5 +152,3 @@ CLAIM(merge_climbs_over_all_levels)
 	X(s, top, split_and_merge_are_inverse)            \
 	X(s, top, merge_takes_only_what_one_leaf_can_say) \
 	X(s, top, merge_climbs_over_all_levels)
-
-#endif

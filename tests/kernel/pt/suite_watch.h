@@ -3,8 +3,7 @@
  * walker or another CPU does in the middle of an operation, and how many entries are read. See
  * suite.h.
  */
-#ifndef TESTS_PT_SUITE_WATCH_H
-#define TESTS_PT_SUITE_WATCH_H
+#pragma once
 
 #include <tests/kernel/pt/suite.h>
 #include <tests/kernel/pt/suite_map.h>
@@ -371,5 +370,3 @@ CLAIM(iterator_holds_its_path)
 	X(s, top, unlinked_tables_wait_for_the_flush)       \
 	X(s, top, shared_tables_are_copied_before_a_change) \
 	X(s, top, iterator_holds_its_path)
-
-#endif

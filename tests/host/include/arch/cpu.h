@@ -2,8 +2,7 @@
  * The fake CPU: no interrupts but calls of others, nothing to identify. Replaces the CPU's header
  * of the same name, as far as code that runs on the host needs it.
  */
-#ifndef ARCH_CPU_H
-#define ARCH_CPU_H
+#pragma once
 
 #include <arch/cpu_local.h>
 #include <lib/compiler.h>
@@ -47,5 +46,3 @@ ALWAYS_INLINE uint64_t arch_read_tsc(void)
 
 /* Whoever is waited for may be a thread that this host has no processor left for. */
 void arch_pause(void);
-
-#endif

@@ -2,8 +2,7 @@
  * What each CPU has of its own: here a thread of the host is a CPU. Replaces the CPU's header of
  * the same name.
  */
-#ifndef ARCH_CPU_LOCAL_H
-#define ARCH_CPU_LOCAL_H
+#pragma once
 
 #include <lib/compiler.h>
 
@@ -46,5 +45,3 @@ static inline bool cpu_local_dec_preempt(void)
 {
 	return --cpu_local()->preempt_count == 0;
 }
-
-#endif

@@ -2,8 +2,7 @@
  * The fake machine's address layout: all of its physical memory is one mapping of the host's, so
  * the direct map begins wherever that landed. Replaces the CPU's header of the same name.
  */
-#ifndef ARCH_LAYOUT_H
-#define ARCH_LAYOUT_H
+#pragma once
 
 extern unsigned long host_direct_base;
 
@@ -21,5 +20,3 @@ extern unsigned long host_direct_base;
 
 /* Small, so that the fake machine has memory on both sides of it. */
 #define BOOT_MAP_BYTES 0x10000000
-
-#endif

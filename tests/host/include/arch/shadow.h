@@ -2,8 +2,7 @@
  * Free frames are forbidden ground for AddressSanitizer, too: a stray access stops at the
  * instruction that makes it. Replaces the CPU's header of the same name.
  */
-#ifndef ARCH_SHADOW_H
-#define ARCH_SHADOW_H
+#pragma once
 
 #include <stddef.h>
 
@@ -23,5 +22,3 @@ static inline void frame_shadow_alloc(void *ptr, size_t bytes)
 {
 	ASAN_UNPOISON_MEMORY_REGION(ptr, bytes);
 }
-
-#endif

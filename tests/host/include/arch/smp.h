@@ -2,8 +2,7 @@
  * Many CPUs: on the host, threads. One is interrupted by being kept from having its interrupts
  * enabled while the caller acts in its place. Replaces the CPU's header of the same name.
  */
-#ifndef ARCH_SMP_H
-#define ARCH_SMP_H
+#pragma once
 
 #include <arch/cpu.h>
 #include <lib/cpu_set.h>
@@ -16,5 +15,3 @@ static inline void cpu_set_others(struct cpu_set *set)
 
 /* Run fn(arg) as each CPU of the set, in turn; host_sched.c. */
 void cpu_call(const struct cpu_set *set, void (*fn)(void *arg), void *arg, bool wait);
-
-#endif

@@ -7,8 +7,7 @@
  * Locking: interrupts disabled while a command is written; otherwise a CPU's own.
  * Talks to: mm/kspace (the window), irq.c, clock.c, smp.c.
  */
-#ifndef ARCH_APIC_H
-#define ARCH_APIC_H
+#pragma once
 
 #include <lib/compiler.h>
 
@@ -43,5 +42,3 @@ uint32_t apic_timer_left(void);
 
 /* Errors that any CPU's APIC has reported, and interrupts that came to nothing. */
 extern uint64_t apic_error_count, apic_spurious_count;
-
-#endif

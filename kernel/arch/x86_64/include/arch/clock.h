@@ -6,8 +6,7 @@
  * their counters are.
  * Locking: none; an alarm is its CPU's own.
  */
-#ifndef ARCH_CLOCK_H
-#define ARCH_CLOCK_H
+#pragma once
 
 #include <arch/cpu.h>
 #include <lib/compiler.h>
@@ -30,5 +29,3 @@ void clock_wait(uint64_t ns);
 /* VECTOR_TIMER on this CPU after about `ns`, earlier if that is very long; replaces the one
  * before. */
 void clock_set_alarm(uint64_t ns);
-
-#endif

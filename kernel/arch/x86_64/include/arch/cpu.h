@@ -5,8 +5,7 @@
  * Nothing here allocates or fails. Privileged instructions that the running CPU lacks wedge the
  * emulator: check arch_cpuid first.
  */
-#ifndef ARCH_CPU_H
-#define ARCH_CPU_H
+#pragma once
 
 #include <arch/cpu_local.h>
 #include <lib/compiler.h>
@@ -183,5 +182,3 @@ ARCH_CONTROL_REGISTER(0)
 ARCH_CONTROL_REGISTER(2)
 ARCH_CONTROL_REGISTER(3)
 ARCH_CONTROL_REGISTER(4)
-
-#endif

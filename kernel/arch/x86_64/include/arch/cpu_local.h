@@ -7,8 +7,7 @@
  *
  * Locking: a CPU writes only its own.
  */
-#ifndef ARCH_CPU_LOCAL_H
-#define ARCH_CPU_LOCAL_H
+#pragma once
 
 #include <lib/compiler.h>
 
@@ -77,5 +76,3 @@ ALWAYS_INLINE bool cpu_local_dec_preempt(void)
 			 : "memory");
 	return zero;
 }
-
-#endif

@@ -7,8 +7,7 @@
  *
  * Locking: claiming is for boot and drivers' set-up, one at a time.
  */
-#ifndef ARCH_IRQ_H
-#define ARCH_IRQ_H
+#pragma once
 
 #include <lib/compiler.h>
 
@@ -36,5 +35,3 @@ bool irq_is_claimed(unsigned vector);
 
 /* Run the handler of a claimed vector; called by the trap dispatcher. */
 void irq_dispatch(unsigned vector);
-
-#endif

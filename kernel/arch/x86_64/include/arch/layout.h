@@ -8,8 +8,7 @@
  *
  * Shared with the assembler and the linker script: plain numbers only.
  */
-#ifndef ARCH_LAYOUT_H
-#define ARCH_LAYOUT_H
+#pragma once
 
 #define DIRECT_BASE 0xffff800000000000
 #define DIRECT_END 0xffffc00000000000
@@ -21,5 +20,3 @@
 /* Before the kernel's own tables exist the boot tables map this much: at 0, at DIRECT_BASE and
  * (the first GiB of it) at IMAGE_BASE, writable and executable. */
 #define BOOT_MAP_BYTES 0x100000000
-
-#endif

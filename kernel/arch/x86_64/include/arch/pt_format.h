@@ -22,8 +22,7 @@
  * The CPU's widths come from PT_CPU, a struct pt_cpu: the kernel's own, unless the including file
  * names another one (libpt, tests).
  */
-#ifndef ARCH_PT_FORMAT_H
-#define ARCH_PT_FORMAT_H
+#pragma once
 
 #include <arch/pt_cpu.h>
 #include <mm/pt/pt_types.h>
@@ -238,5 +237,3 @@ static inline ptv_t ptv_change(ptv_t v, struct pt_change change)
 	v.bits = (v.bits & change.keep) | change.set;
 	return v;
 }
-
-#endif

@@ -8,8 +8,7 @@
  * interrupts disabled: two CPUs that wait for each other then serve each other.
  * Talks to: apic.c, mm/flush (flush_ipi).
  */
-#ifndef ARCH_SMP_H
-#define ARCH_SMP_H
+#pragma once
 
 #include <arch/cpu.h>
 #include <lib/cpu_set.h>
@@ -79,5 +78,3 @@ struct smp_stats {
 	uint64_t flush_rounds, flushes_handled;
 };
 struct smp_stats smp_stats(unsigned cpu);
-
-#endif

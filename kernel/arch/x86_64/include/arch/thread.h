@@ -4,8 +4,7 @@
  * Locking: a thread's part is its CPU's; switching happens with interrupts disabled.
  * Talks to: proc/sched above, trap.c and access.c beside it.
  */
-#ifndef ARCH_THREAD_H
-#define ARCH_THREAD_H
+#pragma once
 
 #include <arch/trap.h>
 
@@ -47,5 +46,3 @@ void arch_thread_print(const struct arch_thread *t);
 
 /* Leave `from`, which runs, and go on as `to`. Returns when somebody switches back to `from`. */
 void arch_thread_switch(struct arch_thread *from, struct arch_thread *to);
-
-#endif

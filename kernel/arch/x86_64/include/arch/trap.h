@@ -3,8 +3,7 @@
  *
  * Talks to: mm/fault (page faults of user addresses go there first), lib/printk.
  */
-#ifndef ARCH_TRAP_H
-#define ARCH_TRAP_H
+#pragma once
 
 #include <arch/mmu.h>
 #include <lib/compiler.h>
@@ -104,5 +103,3 @@ extern bool (*trap_nmi)(const struct trap_frame *f);
 /* Prints the walk of an address, level by level, for the report of an unexpected trap. Set by mm;
  * NULL until it can. */
 extern void (*trap_print_walk)(va_t va);
-
-#endif
