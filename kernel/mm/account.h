@@ -6,11 +6,11 @@
  * ends the area, holds the space's lock for writing, so that nobody books for it, and collects
  * first.
  *
- * Locking: a slot has a word lock of its own, a leaf that only its CPU and collectors take.
+ * Locking: a slot has a word lock of its own, a leaf that only its CPU and collectors take, with
+ * preemption disabled.
  * Talks to: space.h (the areas).
  */
-#ifndef MM_ACCOUNT_H
-#define MM_ACCOUNT_H
+#pragma once
 
 #include <lib/compiler.h>
 
@@ -24,5 +24,3 @@ void area_account_fault(struct area *area, enum fault_result result);
 
 /* Empty every CPU's slot that holds something for the area. */
 void area_collect(struct area *area);
-
-#endif

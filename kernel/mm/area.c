@@ -103,37 +103,21 @@ enum mapped_kind area_leaf_kind(const struct area *area, ptv_t v)
 	return pa_to_frame(ptv_pa(v))->flags & FRAME_FLAG_OBJECT ? MAPPED_OBJECT : MAPPED_ANON;
 }
 
-struct area_recount {
-	struct pt_walk walk;
-	const struct area *area;
-	int64_t mapped[MAPPED_KIND_COUNT];
-};
-
-static int area_recount_entry(struct pt_walk *w, struct pt_at *at)
-{
-	struct area_recount *c = (struct area_recount *)w;
-	enum mapped_kind kind = ptv_is_soft(at->v) ? MAPPED_SWAP : area_leaf_kind(c->area, at->v);
-
-	c->mapped[kind] += pt_size(at->p.level) >> PAGE_SHIFT;
-	return PT_DONE;
-}
-
-static const struct pt_client area_recount_client = {
-	.entry = area_recount_entry,
-	.sparse = true,
-};
-
 void area_recount(const struct space *space, const struct area *area, va_t start, va_t end,
 		  int64_t mapped[MAPPED_KIND_COUNT])
 {
-	struct area_recount c = {
-		.walk = { .root = &space->root, .va = start, .last = end - 1 },
-		.area = area,
-	};
-	int err = pt_walk_range(&area_recount_client, &c.walk);
+	int64_t pages[MAPPED_KIND_COUNT] = { 0 };
+	struct pt_iter it;
+	struct pt_at at;
+	int err;
 
+	pt_iter_init(&it, &space->root, start, end);
+	while (pt_iter_next(&it, &at))
+		pages[ptv_is_soft(at.v) ? MAPPED_SWAP : area_leaf_kind(area, at.v)] +=
+			pt_size(at.p.level) >> PAGE_SHIFT;
+	err = pt_iter_fini(&it);
 	ASSERT_EQ(err, 0);
-	memcpy(mapped, c.mapped, sizeof(c.mapped));
+	memcpy(mapped, pages, sizeof(pages));
 }
 
 /* Count the smaller of the two parts, and give the upper one what is its. */

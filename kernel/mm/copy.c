@@ -26,8 +26,8 @@ unsigned copy_break_interval;
 uint64_t copy_break_count;
 
 struct copy {
-	struct pt_walk walk; /* of the source */
-	const struct pt_root *dst;
+	const struct pt_root *root, *dst;
+	va_t va, last;           /* still to do, both inclusive */
 	pt_t *table;             /* the destination's, by level, where the walk is */
 	struct pt_change change; /* from a leaf to its copy */
 	bool cow;
@@ -45,7 +45,7 @@ PT_INLINE ptp_t copy_dst(const struct copy *c, const struct pt_at *at)
 	return pt_entry(c->table[at->p.level], ptp_index(at->p));
 }
 
-static int copy_soft(struct copy *c, struct pt_at *at)
+static int copy_soft(struct copy *c, const struct pt_at *at)
 {
 	int err = swap_get(ptv_soft_data(at->v));
 
@@ -54,13 +54,12 @@ static int copy_soft(struct copy *c, struct pt_at *at)
 		return err;
 	}
 	ptp_change(copy_dst(c, at), at->v);
-	return PT_DONE;
+	return 0;
 }
 
 /* Leaves from here on, `count` at most, of which there is no copy yet. Returns how many. */
-PT_INLINE unsigned copy_leaves(struct pt_walk *w, struct pt_at *at, unsigned count)
+PT_INLINE unsigned copy_leaves(const struct copy *c, const struct pt_at *at, unsigned count)
 {
-	const struct copy *c = (struct copy *)w;
 	const struct pt_change change = c->change;
 	const bool cow = c->cow;
 	const unsigned order = at->p.level * PT_TABLE_BITS, first = ptp_index(at->p);
@@ -82,25 +81,27 @@ PT_INLINE unsigned copy_leaves(struct pt_walk *w, struct pt_at *at, unsigned cou
 	return n;
 }
 
-/* A part of a huge leaf; or, in a bottom table, whatever copy_table_entries has left over. */
-static int copy_entry(struct pt_walk *w, struct pt_at *at)
+/* Leaves, or whatever else copy_table_entries has left over. */
+static int copy_entry(struct copy *c, struct pt_iter *it, const struct pt_at *at)
 {
-	struct copy *c = (struct copy *)w;
+	unsigned n;
 
 	switch (ptv_kind(at->v)) {
 	case PT_LEAF:
-		copy_leaves(w, at, 1);
-		return PT_DONE;
+		n = copy_leaves(c, at, 1 + pt_iter_room(it));
+		if (n)
+			pt_iter_step(it, n - 1);
+		return 0;
 	case PT_SOFT:
-		return ptv_none(ptp_get(copy_dst(c, at))) ? copy_soft(c, at) : PT_DONE;
+		return ptv_none(ptp_get(copy_dst(c, at))) ? copy_soft(c, at) : 0;
 	case PT_BAD:
 		ptp_clear_bad(at->p, at->va);
-		return PT_DONE;
+		return 0;
 	case PT_NONE:
 	case PT_TABLE:
 		break;
 	}
-	return PT_DONE;
+	return 0;
 }
 
 /* Is it time to let others run? Asked once a bottom table, which is at most 512 entries of work. */
@@ -114,50 +115,42 @@ static bool copy_must_break(struct copy *c)
 	return true;
 }
 
-/* The leaves of a bottom table at once, before the walk looks for anything else in it. When a break
- * has led back into the table, the walk does what is left. */
-static int copy_bottom(struct copy *c, const struct pt_at *at)
+/* The leaves of a bottom table at once, before the walk looks for anything else in it: is there
+ * anything? When a break has led back into the table, the walk does what is left. */
+static bool copy_bottom(struct copy *c, const struct pt_at *at)
 {
 	unsigned first = pt_index(at->va, 0);
 	va_t last = at->va | pt_mask(1);
 	bool left = false;
 
 	if (c->bottom == last)
-		return PT_DONE;
+		return true;
 	c->bottom = last;
 	c->since_break++;
-	last = last < c->walk.last ? last : c->walk.last;
+	last = last < c->last ? last : c->last;
 	copy_table_entries(ptv_to_table(at->v), c->table[0], first, pt_index(last, 0),
 			   c->cow ? COPY_COW : COPY_SHARED, &left);
-	return left ? PT_DONE : PT_SKIP;
+	return left;
 }
 
-/* Before going down into a source table: the destination gets one, too. */
-static int copy_enter(struct pt_walk *w, struct pt_at *at)
+/* A table of the source: the destination gets one, too. */
+static int copy_enter(struct copy *c, struct pt_iter *it, const struct pt_at *at)
 {
-	struct copy *c = (struct copy *)w;
 	ptp_t d = copy_dst(c, at);
-	int err = PT_DONE;
+	pt_t table;
+	int err;
 
 	if (at->p.level == 1 && copy_must_break(c))
 		return -EAGAIN;
-	if (ptv_none(ptp_get(d)))
-		err = pt_populate(c->dst, d);
-	if (err)
+	if (ptv_none(ptp_get(d)) && (err = pt_populate(c->dst, d)))
 		return err;
-	c->table[at->p.level - 1] = ptv_to_table(ptp_get(d));
-	/* The same table: it is shared, with all that is in it. */
-	if (pa_equal(c->table[at->p.level - 1].pa, ptv_pa(at->v)))
-		return PT_SKIP;
-	return at->p.level == 1 ? copy_bottom(c, at) : PT_DONE;
+	table = ptv_to_table(ptp_get(d));
+	c->table[table.level] = table;
+	/* If it is the same table, that is shared, with all that is in it. */
+	if (!pa_equal(table.pa, ptv_pa(at->v)) && (table.level > 0 || copy_bottom(c, at)))
+		pt_iter_enter(it, at);
+	return 0;
 }
-
-static const struct pt_client copy_client = {
-	.entry = copy_entry,
-	.run = copy_leaves,
-	.enter = copy_enter,
-	.sparse = true,
-};
 
 /* Let go of the source for a moment: for others, or to get count room for the starved slot. */
 static int copy_break(struct copy *c, bool starved)
@@ -171,34 +164,58 @@ static int copy_break(struct copy *c, bool starved)
 	else
 		__atomic_add_fetch(&copy_break_count, 1, __ATOMIC_RELAXED);
 	rw_write_lock(&c->src->lock);
-	flush_add_range(c->batch, c->walk.va, c->walk.last, 0);
+	flush_add_range(c->batch, c->va, c->last, 0);
 	c->broken = true;
 	return err;
 }
 
-/* Walk from where it is on, beginning where one entry does not hold all the rest. */
-static int copy_walk(struct copy *c)
+/* A range that consists of huge leaves in one table needs no walk. Returns 1 if that was it, or 0,
+ * or -ENOMEM. */
+PT_INLINE int copy_at_once(struct copy *c)
 {
-	struct pt_walk *w = &c->walk;
-	pt_t from = w->root->top, to = c->dst->top;
+	pt_t from = c->root->top, to = c->dst->top;
+	struct pt_at at = { .va = c->va };
+	unsigned whole;
 
-	c->table[to.level] = to;
-	while (from.level > 1 && !((w->va ^ w->last) >> pt_shift(from.level))) {
-		unsigned i = pt_index(w->va, from.level);
+	while (from.level > 1 && !((c->va ^ c->last) >> pt_shift(from.level))) {
+		unsigned i = pt_index(c->va, from.level);
 		ptv_t v = ptp_get(pt_entry(from, i));
 		ptp_t d = pt_entry(to, i);
 
 		if (!ptv_is_table(v))
-			break;
+			return 0;
 		if (ptv_none(ptp_get(d)) && pt_populate(c->dst, d))
 			return -ENOMEM;
 		from = ptv_to_table(v);
 		to = ptv_to_table(ptp_get(d));
 		if (pa_equal(from.pa, to.pa))
-			return 0; /* shared, as in copy_enter */
+			return 1; /* shared, as in copy_enter */
 		c->table[to.level] = to;
 	}
-	return pt_run(&copy_client, w, from) ? 0 : pt_walk_table(&copy_client, w, from);
+	whole = pt_whole_entries(from, c->va, c->last);
+	at.p = pt_entry(from, pt_index(c->va, from.level));
+	return whole && copy_leaves(c, &at, whole) == whole;
+}
+
+/* Walk from where it is on. */
+static int copy_walk(struct copy *c)
+{
+	struct pt_iter it;
+	struct pt_at at;
+	int done;
+
+	c->table[c->dst->top.level] = c->dst->top;
+	done = copy_at_once(c);
+	if (done)
+		return done < 0 ? done : 0;
+	pt_iter_init(&it, c->root, c->va, c->last + 1);
+	it.flags = PT_TABLES;
+	while (!it.err && pt_iter_next(&it, &at)) {
+		it.err = ptv_is_table(at.v) ? copy_enter(c, &it, &at) : copy_entry(c, &it, &at);
+		if (it.err)
+			c->va = at.va;
+	}
+	return pt_iter_fini(&it);
 }
 
 /* Walk to the end, through all the breaks. 0 or -ENOMEM. */
@@ -226,7 +243,8 @@ static void copy_books(struct copy *c, struct space *dst, struct area *clone, st
 	memcpy(clone->mapped, area->mapped, sizeof(clone->mapped));
 }
 
-/* A failed copy leaves nothing in the destination. */
+/* A failed copy leaves nothing in the destination. Shared with the source is only what lies in the
+ * area as a whole; it goes as a whole, so this needs no memory. */
 static void copy_undo(struct space *dst, const struct area *area)
 {
 	FLUSH_BATCH(batch);
@@ -241,12 +259,12 @@ static void copy_undo(struct space *dst, const struct area *area)
 /* Copy the range as far as it lies in the area. */
 static int copy_part(struct copy *c, const struct area *area, va_t start, va_t last)
 {
-	c->walk.va = start > area->start ? start : area->start;
-	c->walk.last = last < area->end - 1 ? last : area->end - 1;
-	if (c->walk.va > c->walk.last)
+	c->va = start > area->start ? start : area->start;
+	c->last = last < area->end - 1 ? last : area->end - 1;
+	if (c->va > c->last)
 		return 0;
 	if (c->cow)
-		flush_add_range(c->batch, c->walk.va, c->walk.last, 0);
+		flush_add_range(c->batch, c->va, c->last, 0);
 	return copy_run(c);
 }
 
@@ -258,7 +276,7 @@ static int copy_area(struct space *dst, struct space *src, struct area *area,
 	struct area *clone = space_find_area(dst, area->start);
 	pt_t table[PT_LEVEL_MAX];
 	struct copy c = {
-		.walk = { .root = &src->root },
+		.root = &src->root,
 		.dst = &dst->root,
 		.table = table,
 		.src = src,
@@ -274,13 +292,12 @@ static int copy_area(struct space *dst, struct space *src, struct area *area,
 	else
 		for (unsigned i = 0; i < rest->count && !err; i++)
 			err = copy_part(&c, area, rest->range[i].start, rest->range[i].last);
-	if (err)
-		copy_undo(dst, area);
-	else
+	if (!err)
 		copy_books(&c, dst, clone, area);
 	return err;
 }
 
+/* If it fails, part of it may be there: for copy_page_range to take out, or to go with dst. */
 static int copy_range(struct space *dst, struct space *src, struct area *area)
 {
 	struct share_rest rest = { .count = SHARE_REST_MAX + 1 };
@@ -295,12 +312,10 @@ static int copy_range(struct space *dst, struct space *src, struct area *area)
 	if (cow && fork_shares_tables && dst->family == src->family) {
 		rest.count = 0;
 		flush_add_range(&batch, area->start, area->end - 1, 0);
-		err = share_range(dst, src, area->start, area->end - 1, area, &rest);
+		err = share_range(dst, src, area->start, area->end - 1, &rest);
 	}
 	if (!err)
 		err = copy_area(dst, src, area, &batch, &rest);
-	else
-		copy_undo(dst, area);
 	flush_end(&batch);
 	if (cow)
 		notifier_end(&src->notifier, &section);
@@ -314,6 +329,8 @@ int copy_page_range(struct space *dst, struct space *src, const struct area *are
 	rw_write_lock(&src->layout);
 	rw_write_lock(&src->lock);
 	err = copy_range(dst, src, space_find_area(src, area->start));
+	if (err)
+		copy_undo(dst, area);
 	rw_write_unlock(&src->lock);
 	rw_write_unlock(&src->layout);
 	return err;
@@ -364,7 +381,7 @@ static int fork_shared(struct space *dst, struct space *src)
 	notifier_start(&src->notifier, &section, root->first, root->last + 1, NOTIFY_COW, true);
 	flush_begin(&batch, src);
 	flush_add_range(&batch, root->first, root->last, 0);
-	err = share_range(dst, src, root->first, root->last, NULL, &rest);
+	err = share_range(dst, src, root->first, root->last, &rest);
 	list_for_each(area, &src->areas, link) {
 		if (!err && !(area->flags & AREA_NOFORK))
 			err = copy_area(dst, src, area, &batch, &rest);
@@ -386,10 +403,11 @@ struct space *space_fork(struct space *src)
 	err = fork_areas(dst, src);
 	if (!err)
 		err = fork_shares_tables ? fork_shared(dst, src) : fork_eager(dst, src);
+	if (err) {
+		space_destroy(dst); /* before anybody can see the half of it */
+		dst = NULL;
+	}
 	rw_write_unlock(&src->lock);
 	rw_write_unlock(&src->layout);
-	if (!err)
-		return dst;
-	space_destroy(dst);
-	return NULL;
+	return dst;
 }

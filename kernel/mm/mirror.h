@@ -12,8 +12,7 @@
  * stays mapped in the space, as a section for it would wait for the lock. Talks to: notifier,
  * snapshot, fault; the format's table through struct mirror_format.
  */
-#ifndef MM_MIRROR_H
-#define MM_MIRROR_H
+#pragma once
 
 #include <mm/notifier.h>
 #include <mm/pt/pt_types.h>
@@ -105,7 +104,7 @@ struct mirror_format {
 		    void (*fn)(void *arg, const struct pt_span *span), void *arg);
 	int (*iter_init)(struct pt_iter *it, const struct pt_root *root, va_t start, va_t end);
 	bool (*iter_next)(struct pt_iter *it, struct pt_span *span);
-	void (*iter_fini)(struct pt_iter *it);
+	int (*iter_fini)(struct pt_iter *it);
 };
 
 /*
@@ -159,5 +158,3 @@ int mirror_walk(struct mirror *m, va_t start, va_t end,
 
 /* How many leaves it has by level, found by walking. Tables are in m->owner. */
 void mirror_count(struct mirror *m, uint64_t leaf[PT_LEVEL_MAX]);
-
-#endif

@@ -10,7 +10,7 @@
  *   #include <mm/pt/pt_ops.c>
  *   #include <mm/mirror_table.h>
  *
- * Clients of the library's one walker. None of them fails half-way except for memory, and dropping
+ * Loops over the library's one walker. None of them fails half-way except for memory, and dropping
  * needs none: a leaf that lies in the range in part goes as a whole, which is harmless.
  * Locking: m->lock, held by the caller throughout.
  */
@@ -18,14 +18,6 @@
 #include <mm/pt/pt_iter.h>
 
 #define MIRROR_RIGHTS (PT_R | PT_W)
-
-static struct pt_walk mirror_walk_of(struct mirror *m, va_t start, va_t last,
-				     struct mirror_stale *stale)
-{
-	return (struct pt_walk){
-		.root = &m->root, .va = start, .last = last, .batch = mirror_batch(stale)
-	};
-}
 
 /* ---- Opening and closing. ---- */
 
@@ -47,172 +39,144 @@ static void mirror_table_close(struct mirror *m)
 /* ---- Filling. ---- */
 
 struct mirror_filling {
-	struct pt_walk walk;
-	struct mirror *m;
+	struct pt_iter it;
 	struct mirror_stale *stale;
 	const struct space_span *span; /* the one that holds the walk's va */
 	pt_attr_t access;
-	unsigned levels; /* where leaves are legal */
+	unsigned levels;   /* where leaves are legal, */
+	va_t table_last;   /* but up to here a table is in the way */
+	unsigned in_level; /* of leaves at this level and above */
 	uint64_t filled_leaves, upgraded_leaves;
 };
 
-/* Can one leaf say what the span at hand has for the whole entry under the walker? */
-PT_INLINE bool mirror_fill_fits(const struct mirror_filling *f, const struct pt_at *at)
+/* Can one leaf say what the span at hand has for the whole entry that holds va at this level? */
+PT_INLINE bool mirror_fill_fits(const struct mirror_filling *f, va_t va, unsigned level)
 {
-	const unsigned level = at->p.level;
 	const struct space_span *s = f->span;
 
-	return level == 0 ||
-	       (level <= s->level && (f->levels >> level & 1) && pt_covers(&f->walk, at) &&
-		!((s->pa.value + (at->va - s->va)) & pt_mask(level)));
+	return level == 0 || (level <= s->level && (f->levels >> level & 1) &&
+			      (va > f->table_last || level < f->in_level) &&
+			      !(va & pt_mask(level)) && f->it.last - va >= pt_mask(level) &&
+			      !((s->pa.value + (va - s->va)) & pt_mask(level)));
 }
 
-/* The span that holds va, from one at or before it on. */
-PT_INLINE const struct space_span *mirror_span_of(const struct space_span *s, va_t va)
+/* The level of the largest leaf for where the walk is; with the span that holds it at hand. */
+PT_INLINE unsigned mirror_fill_level(struct mirror_filling *f)
 {
-	while (va > s->last)
-		s++;
-	return s;
+	unsigned level = 0;
+
+	while (!f->it.done && f->it.va > f->span->last)
+		f->span++;
+	while (mirror_fill_fits(f, f->it.va, level + 1))
+		level++;
+	return level;
 }
 
 /* What the device may do: write only if it asked to, or if the page is dirty anyway. */
-PT_INLINE pt_attr_t mirror_fill_attr(const struct mirror_filling *f, const struct space_span *span)
+PT_INLINE pt_attr_t mirror_fill_attr(const struct mirror_filling *f)
 {
-	pt_attr_t attr = span->attr;
+	pt_attr_t attr = f->span->attr;
 	bool write = (attr & PT_W) && ((f->access & PT_W) || (attr & PT_DIRTY));
 
 	return PT_R | (write ? PT_W : 0);
 }
 
+/* There is nothing yet: fill this entry, and those behind that are pages of the same span. */
+PT_INLINE void mirror_fill_none(struct mirror_filling *f, const struct pt_at *at)
+{
+	const struct space_span *span = f->span;
+	const pa_t *page = &span->page[(at->va - span->va) >> PT_PAGE_SHIFT];
+	const pt_attr_t attr = mirror_fill_attr(f);
+	ptp_t p = at->p;
+	unsigned n = 1, room = pt_iter_room(&f->it);
+	uint64_t more = (span->last - at->va) >> PT_PAGE_SHIFT;
+
+	ptp_set(p, ptv_make_leaf(space_span_pa(span, at->va), attr, p.level));
+	if (p.level == 0 && span->level == 0)
+		for (p = ptp_next(p); n <= room && n <= more && ptv_none(ptp_get(p));
+		     n++, p = ptp_next(p))
+			ptp_set(p, ptv_make_leaf(page[n], attr, 0));
+	pt_meta_add(ptp_meta(at->p), (int)n, ptp_index(at->p), ptp_index(at->p) + n - 1);
+	pt_iter_step(&f->it, n - 1);
+	f->filled_leaves += n;
+}
+
 /* There is a leaf: it can only lack rights. The device may remember that it lacks them. */
-PT_INLINE int mirror_fill_leaf(struct mirror_filling *f, struct pt_at *at, pt_attr_t attr)
+static int mirror_fill_leaf(struct mirror_filling *f, const struct pt_at *at)
 {
 	const unsigned level = at->p.level;
 	pa_t pa = space_span_pa(f->span, at->va);
+	pt_attr_t attr = mirror_fill_attr(f);
 	ptv_t v = at->v;
 
 	PT_ASSERT(pa_equal(pa_add(ptv_pa(v), at->va & pt_mask(level)), pa));
 	if ((ptv_attr(v) & attr) == attr)
-		return PT_DONE;
+		return 0;
 	mirror_stale_range(f->stale, at->va & ~pt_mask(level), at->va | pt_mask(level));
-	if (!mirror_fill_fits(f, at)) { /* a huge leaf, of which only a part gets the right */
-		int err = pt_split(f->walk.root, at->p, v);
-
-		return err ? err : PT_AGAIN;
+	if (!mirror_fill_fits(f, at->va, level)) { /* a huge leaf, of which a part gets the right */
+		pt_iter_seek(&f->it, at->va);
+		return pt_split(f->it.root, at->p, v);
 	}
 	while (!ptp_compare_exchange(at->p, &v,
 				     ptv_make_leaf(ptv_pa(v), ptv_attr(v) | attr, level)))
 		;
 	f->upgraded_leaves++;
-	return PT_DONE;
+	return 0;
 }
 
-static int mirror_fill_entry(struct pt_walk *w, struct pt_at *at)
+/* There is a table where a leaf fits. One that is empty gives way. */
+static int mirror_fill_table(struct mirror_filling *f, const struct pt_at *at)
 {
-	struct mirror_filling *f = (struct mirror_filling *)w;
-	const unsigned level = at->p.level;
-	int err;
-
-	f->span = mirror_span_of(f->span, at->va);
-	if (!ptv_none(at->v))
-		return ptv_is_leaf(at->v) ? mirror_fill_leaf(f, at, mirror_fill_attr(f, f->span))
-					  : -EIO;
-	if (mirror_fill_fits(f, at)) {
-		pt_at_fill(at, ptv_make_leaf(space_span_pa(f->span, at->va),
-					     mirror_fill_attr(f, f->span), level));
-		f->filled_leaves++;
-		return PT_DONE;
+	pt_iter_seek(&f->it, at->va);
+	if (pt_is_empty(ptv_to_table(at->v))) {
+		ptp_change(at->p, ptv_make_none(at->p.level));
+		pt_release(f->it.root->owner, ptv_to_table(at->v), f->it.batch);
+	} else {
+		f->table_last = at->va | pt_mask(at->p.level);
+		f->in_level = at->p.level;
 	}
-	err = pt_populate(w->root, at->p);
-	return err ? err : PT_AGAIN;
+	return 0;
 }
 
-/* An entry of a bottom table that is not just filled. */
-static NOINLINE int mirror_fill_odd(struct mirror_filling *f, va_t va, ptp_t p, int *delta)
+static int mirror_fill_entry(struct mirror_filling *f, const struct pt_at *at)
 {
-	struct pt_at at = { .va = va, .p = p, .v = ptp_get(p) };
-	int r = mirror_fill_entry(&f->walk, &at);
-
-	*delta += at.delta;
-	return r;
-}
-
-/* Fill `count` entries from p on with pages as long as they are none. Returns how many. */
-PT_INLINE unsigned mirror_fill_run(ptp_t p, const pa_t *page, unsigned count, pt_attr_t attr)
-{
-	unsigned n = 0;
-
-	for (; n < count && ptv_none(ptp_get(p)); n++, p = ptp_next(p))
-		ptp_set(p, ptv_make_leaf(page[n], attr, 0));
-	return n;
-}
-
-/* What most filling is: a bottom table, whose entries are none and get a run of pages. */
-PT_INLINE int mirror_fill_bottom(struct mirror_filling *f, struct pt_at *at)
-{
-	pt_t table = { ptv_to_table(at->v).pa, 0 };
-	const va_t end = at->va | pt_mask(1), last = end < f->walk.last ? end : f->walk.last;
-	const unsigned first = pt_index(at->va, 0);
-	int delta = 0, r = PT_DONE;
-
-	for (va_t va = at->va; va - 1 != last && !r;) {
-		const struct space_span *span = f->span = mirror_span_of(f->span, va);
-		ptp_t p = pt_entry(table, pt_index(va, 0));
-		va_t stop = span->last < last ? span->last : last;
-		unsigned n = 0;
-
-		if (span->level == 0)
-			n = mirror_fill_run(p, &span->page[(va - span->va) >> PT_PAGE_SHIFT],
-					    (unsigned)((stop - va) >> PT_PAGE_SHIFT) + 1,
-					    mirror_fill_attr(f, span));
-		f->filled_leaves += n;
-		delta += (int)n;
-		if (!n)
-			r = mirror_fill_odd(f, va, p, &delta);
-		va += (n ? n : 1) * pt_size(0);
+	switch (ptv_kind(at->v)) {
+	case PT_NONE:
+		mirror_fill_none(f, at);
+		return 0;
+	case PT_LEAF:
+		return mirror_fill_leaf(f, at);
+	case PT_TABLE:
+		return mirror_fill_table(f, at);
+	case PT_SOFT:
+	case PT_BAD:
+		break;
 	}
-	if (delta)
-		pt_meta_add(pt_meta(table), delta, first, pt_index(last, 0));
-	return r ? r : PT_SKIP;
+	return -EIO;
 }
-
-/* An empty table that was kept gives way to a huge leaf. */
-static int mirror_fill_enter(struct pt_walk *w, struct pt_at *at)
-{
-	struct mirror_filling *f = (struct mirror_filling *)w;
-
-	f->span = mirror_span_of(f->span, at->va);
-	if (mirror_fill_fits(f, at) && pt_is_empty(ptv_to_table(at->v))) {
-		pt_leave_prune(w, at);
-		return PT_AGAIN;
-	}
-	return at->p.level == 1 ? mirror_fill_bottom(f, at) : PT_DONE;
-}
-
-static const struct pt_client mirror_fill_client = {
-	.entry = mirror_fill_entry,
-	.enter = mirror_fill_enter,
-};
 
 /* One walk for each run of spans without a gap. */
 static int mirror_table_fill(struct mirror *m, const struct space_span *span, unsigned count,
 			     pt_attr_t access, struct mirror_stale *stale)
 {
 	const struct space_span *end = span + count, *stop;
-	struct mirror_filling f = {
-		.m = m,
-		.stale = stale,
-		.access = access,
-		.levels = pt_leaf_levels() & ((2u << m->root.leaf_level_max) - 1),
-	};
+	struct mirror_filling f = { .stale = stale, .access = access, .in_level = PT_LEVEL_COUNT };
+	struct pt_at at;
 	int err = 0;
 
+	f.levels = pt_leaf_levels() & ((2u << m->root.leaf_level_max) - 1);
 	for (; span < end && !err; span = stop) {
 		for (stop = span + 1; stop < end && stop->va == stop[-1].last + 1; stop++)
 			;
-		f.walk = mirror_walk_of(m, span->va, stop[-1].last, stale);
+		pt_iter_init(&f.it, &m->root, span->va, stop[-1].last + 1);
+		f.it.batch = mirror_batch(stale);
 		f.span = span;
-		err = pt_walk_range(&mirror_fill_client, &f.walk);
+		while (pt_iter_next_alloc(&f.it, mirror_fill_level(&f), &at) > 0) {
+			f.it.err = mirror_fill_entry(&f, &at);
+			if (f.it.err)
+				break;
+		}
+		err = pt_iter_fini(&f.it);
 	}
 	m->stats.filled_leaves += f.filled_leaves;
 	m->stats.upgraded_leaves += f.upgraded_leaves;
@@ -251,64 +215,44 @@ PT_INLINE void mirror_dirty_add(struct mirror_dirty *d, va_t va, ptv_t v)
 
 /* ---- Dropping. ---- */
 
-struct mirror_dropping {
-	struct pt_walk walk;
-	struct mirror_stale *stale;
-	struct mirror_dirty dirty;
-	uint64_t leaves;
-};
-
-static int mirror_drop_entry(struct pt_walk *w, struct pt_at *at)
+static void mirror_table_drop(struct mirror *m, va_t start, va_t last, bool prune,
+			      struct mirror_stale *stale)
 {
-	struct mirror_dropping *d = (struct mirror_dropping *)w;
-	ptv_t old = pt_at_clear(at);
+	struct mirror_dirty dirty = { .m = m };
+	struct pt_iter it;
+	struct pt_at at;
+	int err;
 
-	mirror_stale_range(d->stale, at->va & ~pt_mask(at->p.level), at->va | pt_mask(at->p.level));
-	mirror_dirty_add(&d->dirty, at->va, old);
-	d->leaves++;
-	return PT_DONE;
-}
+	pt_iter_init(&it, &m->root, start, last + 1);
+	it.batch = mirror_batch(stale);
+	it.prune_level = prune ? m->root.keep_level : 0;
+	while (pt_iter_next(&it, &at)) {
+		const uint64_t mask = pt_mask(at.p.level);
+		unsigned n = 1, room = at.p.level == 0 ? pt_iter_room(&it) : 0;
+		ptp_t p = at.p;
 
-/* The same for leaves of a bottom table. */
-static unsigned mirror_drop_run(struct pt_walk *w, struct pt_at *at, unsigned count)
-{
-	struct mirror_dropping *d = (struct mirror_dropping *)w;
-	ptp_t p = ptp_bottom(at->p);
-	unsigned n = 0;
-
-	if (at->p.level == 0)
-		for (; n < count && !ptv_none(ptp_get(p)); n++, p = ptp_next(p))
-			mirror_dirty_add(&d->dirty, at->va + n * pt_size(0),
+		mirror_dirty_add(&dirty, at.va, ptp_change(at.p, ptv_make_none(at.p.level)));
+		for (p = ptp_next(p); n <= room && !ptv_none(ptp_get(p)); n++, p = ptp_next(p))
+			mirror_dirty_add(&dirty, at.va + n * pt_size(0),
 					 ptp_exchange(p, ptv_make_none(0)));
-	if (n)
-		mirror_stale_range(d->stale, at->va, at->va + n * pt_size(0) - 1);
-	at->delta -= (int)n;
-	d->leaves += n;
-	return n;
+		mirror_stale_range(stale, at.va & ~mask, (at.va | mask) + (n - 1) * pt_size(0));
+		if (n > 1)
+			pt_meta_add(ptp_meta(at.p), -(int)(n - 1), 0, 0);
+		pt_iter_step(&it, n - 1);
+		m->stats.dropped_leaves += n;
+	}
+	err = pt_iter_fini(&it);
+	PT_ASSERT(err == 0);
+	mirror_dirty_end(&dirty);
 }
-
-static const struct pt_client mirror_drop_client = {
-	.entry = mirror_drop_entry,
-	.run = mirror_drop_run,
-	.sparse = true,
-};
-
-static const struct pt_client mirror_prune_client = {
-	.entry = mirror_drop_entry,
-	.run = mirror_drop_run,
-	.leave = pt_leave_prune,
-	.sparse = true,
-};
 
 /* Only if all of the range is in one table can "no" be said at once; an empty table is something,
  * as it is due to be pruned. */
 static bool mirror_table_touches(const struct pt_root *root, va_t start, va_t last)
 {
-	unsigned stop = 0;
+	const unsigned stop = pt_cover_level(start, last);
 	struct pt_way way;
 
-	while (stop < root->top.level && (start ^ last) >> pt_shift(stop + 1))
-		stop++;
 	pt_descend(root, start, stop, &way);
 	if (!ptv_none(way.v) || (way.table.level < root->top.level && pt_is_empty(way.table)))
 		return true;
@@ -316,69 +260,42 @@ static bool mirror_table_touches(const struct pt_root *root, va_t start, va_t la
 	       pt_next_live(way.table, pt_index(start, stop)) <= pt_index(last, stop);
 }
 
-static void mirror_table_drop(struct mirror *m, va_t start, va_t last, bool prune,
-			      struct mirror_stale *stale)
-{
-	struct mirror_dropping d = {
-		.walk = mirror_walk_of(m, start, last, stale),
-		.stale = stale,
-		.dirty = { .m = m },
-	};
-	int err = pt_walk_range(prune ? &mirror_prune_client : &mirror_drop_client, &d.walk);
-
-	PT_ASSERT(err == 0);
-	mirror_dirty_end(&d.dirty);
-	m->stats.dropped_leaves += d.leaves;
-}
-
 /* ---- Young and dirty bits. ---- */
 
-struct mirror_harvesting {
-	struct pt_walk walk;
-	struct mirror_stale *stale;
-	struct mirror_dirty dirty;
-	pt_attr_t clear;
-	bool found;
-};
-
-static int mirror_harvest_entry(struct pt_walk *w, struct pt_at *at)
+/* What of A and D there is to collect from a leaf, and to clear. Is it young? */
+static bool mirror_collect_leaf(struct mirror_dirty *dirty, const struct pt_at *at, pt_attr_t clear,
+				struct mirror_stale *stale)
 {
-	struct mirror_harvesting *h = (struct mirror_harvesting *)w;
 	const unsigned level = at->p.level;
 	ptv_t v = at->v;
 
-	if (h->clear & PT_DIRTY)
-		mirror_dirty_add(&h->dirty, at->va, v);
-	else
-		h->found |= !h->dirty.m->device->tracks || (ptv_attr(v) & PT_YOUNG);
-	if (!(ptv_attr(v) & h->clear))
-		return PT_DONE;
-	mirror_stale_range(h->stale, at->va & ~pt_mask(level), at->va | pt_mask(level));
-	while (!ptp_compare_exchange(at->p, &v,
-				     ptv_make_leaf(ptv_pa(v), ptv_attr(v) & ~h->clear, level)))
-		;
-	return PT_DONE;
+	if (clear & PT_DIRTY)
+		mirror_dirty_add(dirty, at->va, v);
+	if (ptv_attr(v) & clear) {
+		mirror_stale_range(stale, at->va & ~pt_mask(level), at->va | pt_mask(level));
+		while (!ptp_compare_exchange(at->p, &v,
+					     ptv_make_leaf(ptv_pa(v), ptv_attr(v) & ~clear, level)))
+			;
+	}
+	return !dirty->m->device->tracks || (ptv_attr(at->v) & PT_YOUNG);
 }
-
-static const struct pt_client mirror_harvest_client = {
-	.entry = mirror_harvest_entry,
-	.sparse = true,
-};
 
 static bool mirror_table_collect(struct mirror *m, va_t start, va_t last, pt_attr_t clear,
 				 struct mirror_stale *stale)
 {
-	struct mirror_harvesting h = {
-		.walk = mirror_walk_of(m, start, last, stale),
-		.stale = stale,
-		.dirty = { .m = m },
-		.clear = clear,
-	};
-	int err = pt_walk_range(&mirror_harvest_client, &h.walk);
+	struct mirror_dirty dirty = { .m = m };
+	bool young = false;
+	struct pt_iter it;
+	struct pt_at at;
+	int err;
 
+	pt_iter_init(&it, &m->root, start, last + 1);
+	while (pt_iter_next(&it, &at))
+		young |= mirror_collect_leaf(&dirty, &at, clear, stale);
+	err = pt_iter_fini(&it);
 	PT_ASSERT(err == 0);
-	mirror_dirty_end(&h.dirty);
-	return h.found;
+	mirror_dirty_end(&dirty);
+	return young;
 }
 
 static void mirror_table_harvest(struct mirror *m, va_t start, va_t last,

@@ -87,7 +87,7 @@ static void notifier_advance(struct notifier *n, va_t start, va_t end)
 {
 	uint64_t sequence = n->sequence + 1;
 
-	n->recent[sequence % NOTIFIER_RECENT] = (va_range_t){ start, end };
+	n->recent[sequence % NOTIFIER_RECENT] = (struct notifier_range){ start, end };
 	__atomic_store_n(&n->sequence, sequence, __ATOMIC_RELEASE);
 }
 
@@ -195,7 +195,7 @@ static bool notifier_range_has_changed(const struct notifier *n, uint64_t sequen
 	if (n->sequence - sequence > NOTIFIER_RECENT)
 		return true; /* too long ago to know */
 	while (sequence++ != n->sequence) {
-		const va_range_t *r = &n->recent[sequence % NOTIFIER_RECENT];
+		const struct notifier_range *r = &n->recent[sequence % NOTIFIER_RECENT];
 
 		if (notifier_overlap(start, end, r->start, r->end))
 			return true;

@@ -43,8 +43,7 @@
  *
  * Locking: n->lock is a leaf, below the subscribers' locks; callbacks run without it.
  */
-#ifndef MM_NOTIFIER_H
-#define MM_NOTIFIER_H
+#pragma once
 
 #include <lib/list.h>
 #include <lib/spinlock.h>
@@ -83,6 +82,10 @@ struct subscriber_ops {
 /* How many events are remembered by their range, so that a reader elsewhere need not retry. */
 #define NOTIFIER_RECENT 16
 
+struct notifier_range {
+	va_t start, end;
+};
+
 struct notifier {
 	uint64_t sequence; /* rises by one with every end and page; read without the lock */
 	uint32_t lock;     /* spin_lock_word */
@@ -90,7 +93,8 @@ struct notifier {
 	bool released;
 	struct cover cover; /* where readers have been */
 	struct list subscribers, sections, calls;
-	va_range_t recent[NOTIFIER_RECENT]; /* at n % NOTIFIER_RECENT: what made sequence n */
+	struct notifier_range
+		recent[NOTIFIER_RECENT];    /* at n % NOTIFIER_RECENT: what made sequence n */
 	uint64_t page_count, refused_count; /* the rest of `sequence` are sections */
 };
 
@@ -138,5 +142,3 @@ int notifier_register(struct notifier *n, struct subscriber *s);
 void notifier_unregister(struct subscriber *s);
 /* The space exits: every subscriber is released, and none can come. */
 void notifier_release(struct notifier *n);
-
-#endif

@@ -18,22 +18,9 @@ _Static_assert(PT_SOFT_BITS >= SWAP_SLOT_BITS, "a soft entry holds a slot number
 /* ---- One page. ---- */
 
 struct swap_out {
-	struct pt_walk walk;
 	struct area *area;
 	swap_slot_t slot;
 	ptp_t p;
-};
-
-static int swap_out_entry(struct pt_walk *w, struct pt_at *at)
-{
-	((struct swap_out *)w)->p = at->p;
-	return PT_DONE;
-}
-
-/* Splits what covers more than the page, and makes tables on the way exclusive. */
-static const struct pt_client swap_out_client = {
-	.entry = swap_out_entry,
-	.change = true,
 };
 
 /* Can the page at va go out? 0, -EFAULT or -EBUSY. */
@@ -56,14 +43,21 @@ static int swap_out_check(const struct space *space, const struct area *area, va
 	return 0;
 }
 
-/* All that can fail: a slot, and an entry for the page alone. */
-static int swap_out_prepare(struct swap_out *o)
+/* All that can fail: a slot, and an entry for the page alone. (The walk splits what covers more
+ * than the page, and makes tables on the way exclusive.) */
+static int swap_out_prepare(struct swap_out *o, const struct space *space, va_t va)
 {
 	int err = swap_alloc(&o->slot);
+	struct pt_iter it;
+	struct pt_at at;
 
 	if (err)
 		return err;
-	err = pt_walk_range(&swap_out_client, &o->walk);
+	pt_iter_init(&it, &space->root, va, va + PAGE_SIZE);
+	it.flags = PT_CHANGE;
+	if (pt_iter_next(&it, &at))
+		o->p = at.p;
+	err = pt_iter_fini(&it);
 	if (err)
 		swap_put(o->slot);
 	return err;
@@ -102,15 +96,12 @@ static void swap_out_commit(struct swap_out *o, struct space *space, va_t va)
 static int swap_out(struct space *space, va_t va)
 {
 	const va_t start = va & ~pt_mask(0);
-	struct swap_out o = {
-		.walk = { .root = &space->root, .va = start, .last = start | pt_mask(0) },
-		.area = space_find_area(space, va),
-	};
+	struct swap_out o = { .area = space_find_area(space, va) };
 	struct notifier_section section;
 	int err = swap_out_check(space, o.area, va);
 
 	if (!err)
-		err = swap_out_prepare(&o);
+		err = swap_out_prepare(&o, space, start);
 	if (err)
 		return err;
 	notifier_start(&space->notifier, &section, start, start + PAGE_SIZE, NOTIFY_MIGRATE, true);
@@ -132,9 +123,8 @@ int space_swap_out(struct space *space, va_t va)
 /* ---- The clock. ---- */
 
 struct reclaim {
-	struct pt_walk walk; /* its batch: pages that were made old */
+	struct pt_batch *batch; /* pages that were made old */
 	struct space *space;
-	const struct area *area;
 	unsigned count, wanted;
 };
 
@@ -151,31 +141,32 @@ static bool reclaim_test_clear_young(struct reclaim *r, const struct pt_at *at)
 	while (!ptp_compare_exchange(at->p, &v,
 				     ptv_make_leaf(ptv_pa(v), ptv_attr(v) & ~PT_YOUNG, v.level)))
 		;
-	flush_add_range(r->walk.batch, start, start | mask, at->p.level);
+	flush_add_range(r->batch, start, start | mask, at->p.level);
 	return true;
 }
 
-/* -EAGAIN: the walk stands on a page that may go. */
-static int reclaim_entry(struct pt_walk *w, struct pt_at *at)
+/* Move the hand on to a page that may go. False if there is none in the area. */
+static bool reclaim_find(struct reclaim *r, const struct area *area)
 {
-	struct reclaim *r = (struct reclaim *)w;
+	struct pt_iter it;
+	struct pt_at at;
+	bool found = false;
 
-	if (!ptv_is_leaf(at->v) || area_leaf_kind(r->area, at->v) != MAPPED_ANON)
-		return PT_DONE;
-	return reclaim_test_clear_young(r, at) ? PT_DONE : -EAGAIN;
+	pt_iter_init(&it, &r->space->root, r->space->reclaim_hand, area->end);
+	while (!found && pt_iter_next(&it, &at))
+		found = ptv_is_leaf(at.v) && area_leaf_kind(area, at.v) == MAPPED_ANON &&
+			!reclaim_test_clear_young(r, &at);
+	pt_iter_fini(&it);
+	if (found)
+		r->space->reclaim_hand = at.va;
+	return found;
 }
-
-static const struct pt_client reclaim_client = {
-	.entry = reclaim_entry,
-	.sparse = true,
-};
 
 /* From the hand to the end of the area. False: enough went, or no more can. */
 static bool reclaim_area(struct reclaim *r, const struct area *area)
 {
 	va_t *hand = &r->space->reclaim_hand;
 
-	r->area = area;
 	if (*hand < area->start)
 		*hand = area->start;
 	while (*hand < area->end) {
@@ -183,11 +174,8 @@ static bool reclaim_area(struct reclaim *r, const struct area *area)
 
 		if (r->count == r->wanted)
 			return false;
-		r->walk.va = *hand;
-		r->walk.last = area->end - 1;
-		if (pt_walk_range(&reclaim_client, &r->walk) != -EAGAIN)
+		if (!reclaim_find(r, area))
 			return true;
-		*hand = r->walk.va;
 		err = swap_out(r->space, *hand);
 		if (err && err != -EBUSY)
 			return false;
@@ -204,7 +192,7 @@ static bool reclaim_turn(struct reclaim *r)
 	FLUSH_BATCH(batch);
 	bool more = true;
 
-	r->walk.batch = &batch;
+	r->batch = &batch;
 	flush_begin(&batch, r->space);
 	list_for_each(area, &r->space->areas, link) {
 		if (area->end <= r->space->reclaim_hand || !area_is_cow(area))
@@ -221,11 +209,7 @@ static bool reclaim_turn(struct reclaim *r)
 
 unsigned space_reclaim(struct space *space, unsigned page_count)
 {
-	struct reclaim r = {
-		.walk = { .root = &space->root },
-		.space = space,
-		.wanted = page_count,
-	};
+	struct reclaim r = { .space = space, .wanted = page_count };
 
 	if (!space->user)
 		return 0;

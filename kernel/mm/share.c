@@ -29,7 +29,6 @@ struct share_stats share_stats;
 struct share {
 	const struct pt_root *dst;
 	const struct space *src;
-	const struct area *only;
 	struct share_rest *rest;
 };
 
@@ -54,8 +53,7 @@ static bool share_fits(const struct share *s, va_t start, va_t last)
 			break;
 		if (area->end <= start)
 			continue;
-		if (!area_is_cow(area) || (area->flags & AREA_NOFORK) ||
-		    (s->only && area != s->only))
+		if (!area_is_cow(area) || (area->flags & AREA_NOFORK))
 			return false;
 	}
 	return true;
@@ -129,9 +127,9 @@ static int share_table(const struct share *s, pt_t from, pt_t to, va_t start, va
 }
 
 int share_range(struct space *dst, struct space *src, va_t start, va_t last,
-		const struct area *only, struct share_rest *rest)
+		struct share_rest *rest)
 {
-	struct share s = { .dst = &dst->root, .src = src, .only = only, .rest = rest };
+	struct share s = { .dst = &dst->root, .src = src, .rest = rest };
 
 	return share_table(&s, src->root.top, dst->root.top, start, last);
 }
@@ -257,56 +255,55 @@ int share_make_exclusive(const struct pt_root *root, ptp_t p)
 
 /* ---- Dropping. ---- */
 
-struct share_drop {
-	struct pt_walk walk;
-	struct pt_owner *owner;
-};
-
-static int share_drop_entry(struct pt_walk *w, struct pt_at *at)
-{
-	ptv_t old = pt_at_clear(at);
-
-	(void)w;
-	if (ptv_is_soft(old))
-		swap_put(ptv_soft_data(old));
-	else if (ptv_is_leaf(old) && !(ptv_attr(old) & PT_DEVMAP))
-		frame_put_span(pa_to_frame(ptv_pa(old)), at->p.level * PT_TABLE_BITS);
-	return PT_DONE;
-}
-
-static int share_drop_enter(struct pt_walk *w, struct pt_at *at)
-{
-	share_drop_table(((struct share_drop *)w)->owner, ptv_to_table(pt_at_clear(at)));
-	return PT_SKIP;
-}
-
-/* What most is: pages. Nobody else knows the table, so stores are enough. */
-PT_INLINE unsigned share_drop_run(struct pt_walk *w, struct pt_at *at, unsigned count)
+/* What most of a table is: pages, from p on, `count` at most. Nobody else knows the table, so
+ * stores are enough. Returns how many they are. */
+static unsigned share_drop_pages(ptp_t p, unsigned count)
 {
 	const uint64_t ordinary = ptv_ordinary(PT_DEVMAP, 0);
 	unsigned n = 0;
 	ptv_t v;
 
-	(void)w;
-	if (at->p.level > 0)
+	if (p.level > 0)
 		return 0;
-	for (ptp_t p = at->p; n < count; n++, p = ptp_next(p)) {
+	for (; n < count; n++, p = ptp_next(p)) {
 		v = ptp_get(p);
 		if (!ptv_is_ordinary(v, ordinary))
 			break;
 		ptp_set(p, ptv_make_none(0));
 		frame_put_page(pa_to_frame(ptv_pa(v)));
 	}
-	at->delta -= (int)n;
 	return n;
 }
 
-static const struct pt_client share_drop_client = {
-	.entry = share_drop_entry,
-	.run = share_drop_run,
-	.enter = share_drop_enter,
-	.sparse = true,
-};
+static void share_drop_entry(struct pt_owner *owner, ptp_t p)
+{
+	ptv_t old = ptp_exchange(p, ptv_make_none(p.level));
+
+	if (ptv_is_table(old))
+		share_drop_table(owner, ptv_to_table(old));
+	else if (ptv_is_soft(old))
+		swap_put(ptv_soft_data(old));
+	else if (ptv_is_leaf(old) && !(ptv_attr(old) & PT_DEVMAP))
+		frame_put_span(pa_to_frame(ptv_pa(old)), p.level * PT_TABLE_BITS);
+}
+
+/* Let go of all that a table's entries [first, stop] lead to. */
+static void share_drop_entries(struct pt_owner *owner, pt_t table, unsigned first, unsigned stop)
+{
+	unsigned i = first, n, count = 0;
+
+	while ((i = pt_next_live(table, i)) <= stop) {
+		n = share_drop_pages(pt_entry(table, i), stop + 1 - i);
+		if (!n) {
+			share_drop_entry(owner, pt_entry(table, i));
+			n = 1;
+		}
+		i += n;
+		count += n;
+	}
+	if (count)
+		pt_meta_add(pt_meta(table), -(int)count, first, stop);
+}
 
 /* One edge less, unless it is the last: then the caller alone knows the table. */
 static bool share_put_unless_last(struct frame *f)
@@ -323,23 +320,19 @@ static bool share_put_unless_last(struct frame *f)
 
 void share_drop_table(struct pt_owner *owner, pt_t table)
 {
-	struct share_drop drop = { { .va = 0, .last = pt_mask(table.level + 1) }, owner };
-	int err;
-
 	if (share_put_unless_last(pa_to_frame(table.pa))) {
 		SHARE_COUNT(dropped);
 		return;
 	}
-	err = pt_walk_table(&share_drop_client, &drop.walk, table);
-	ASSERT_EQ(err, 0);
+	share_drop_entries(owner, table, 0, PT_ENTRY_COUNT - 1);
 	pt_release(owner, table, NULL);
 }
 
 void share_drop_root(const struct pt_root *root)
 {
-	struct share_drop drop = { { .va = root->first, .last = root->last }, root->owner };
-	int err = pt_walk_table(&share_drop_client, &drop.walk, root->top);
+	const pt_t top = root->top;
 
-	ASSERT_EQ(err, 0);
-	pt_release(root->owner, root->top, NULL);
+	share_drop_entries(root->owner, top, pt_index(root->first, top.level),
+			   pt_index(root->last, top.level));
+	pt_release(root->owner, top, NULL);
 }

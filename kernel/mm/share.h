@@ -18,8 +18,7 @@
  *
  * Locking: see share.c. Talks to: frame, flush, swap, space.
  */
-#ifndef MM_SHARE_H
-#define MM_SHARE_H
+#pragma once
 
 #include <mm/space.h>
 
@@ -44,15 +43,15 @@ struct share_rest {
 /*
  * Make dst see all of src's entries in [start, last] that can be shared as whole tables.
  *
- * A table can be shared if no area that must not be write-protected or inherited lies in its range:
- * none that is shared, a device window or AREA_NOFORK, and, if `only` is not NULL, none but that
- * one. dst has the same areas, and no entries there.
+ * A table can be shared if it lies in the range as a whole, and no area that must not be
+ * write-protected or inherited lies in its own: none that is shared, a device window, or
+ * AREA_NOFORK. dst has the same areas, and no entries there.
  *
  * What cannot be shared, and so is left for copying, is added to *rest.
  * Returns 0 or -ENOMEM (some tables are shared; zapping dst undoes it). The caller flushes src.
  */
 int share_range(struct space *dst, struct space *src, va_t start, va_t last,
-		const struct area *only, struct share_rest *rest);
+		struct share_rest *rest);
 
 /*
  * Make the table under p, a table entry without W, the root's own: see PT_HOST_EXCLUSIVE.
@@ -67,5 +66,3 @@ void share_drop_table(struct pt_owner *owner, pt_t table);
 
 /* All that a root has, and its top table: no walker of its space is left. */
 void share_drop_root(const struct pt_root *root);
-
-#endif

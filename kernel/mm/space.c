@@ -200,25 +200,18 @@ int space_add_area(struct space *s, const struct area_spec *spec)
 
 /* ---- Removing. ---- */
 
-struct zap {
-	struct pt_walk walk;
-	struct space *space;
-	va_t start, last; /* of the whole operation */
-};
-
-static int zap_entry(struct pt_walk *w, struct pt_at *at)
+static void zap_entry(struct pt_iter *it, const struct pt_at *at)
 {
 	const unsigned level = at->p.level;
-	ptv_t old = pt_at_clear(at);
+	ptv_t old = ptp_change(at->p, ptv_make_none(level));
 
 	if (ptv_is_soft(old)) {
 		swap_put(ptv_soft_data(old));
-		return PT_DONE;
+		return;
 	}
-	flush_add_range(w->batch, at->va, at->va | pt_mask(level), level);
+	flush_add_range(it->batch, at->va, at->va | pt_mask(level), level);
 	if (!(ptv_attr(old) & PT_DEVMAP))
-		flush_add_frame(w->batch, pa_to_frame(ptv_pa(old)), level * PT_TABLE_BITS);
-	return PT_DONE;
+		flush_add_frame(it->batch, pa_to_frame(ptv_pa(old)), level * PT_TABLE_BITS);
 }
 
 /* Has any area with pages in [start, last] pages outside of the operation, on [from, to]? */
@@ -234,37 +227,44 @@ static bool space_keeps_any(const struct space *s, va_t start, va_t last, va_t f
 	return false;
 }
 
-/* A shared table all of whose content goes is let go as a whole. */
-static int zap_shared(struct pt_walk *w, struct pt_at *at)
+/* A shared table all of whose content goes is let go as a whole; all others are gone through. */
+static int zap_table(struct space *s, struct pt_iter *it, struct pt_at *at, va_t from, va_t to)
 {
-	const struct zap *z = (struct zap *)w;
 	va_t start = at->va & ~pt_mask(at->p.level), last = at->va | pt_mask(at->p.level);
+	int err;
 
-	if (space_keeps_any(z->space, start, last, z->start, z->last))
-		return PT_DONE;
-	flush_add_range(w->batch, start, last, 0);
-	flush_add_shared_table(w->batch, ptv_to_table(pt_at_clear(at)));
-	return PT_SKIP;
+	if (PT_HOST_SHARED(at->v)) {
+		if (!space_keeps_any(s, start, last, from, to)) {
+			flush_add_range(it->batch, start, last, 0);
+			ptp_change(at->p, ptv_make_none(at->p.level));
+			flush_add_shared_table(it->batch, ptv_to_table(at->v));
+			return 0;
+		}
+		err = share_make_exclusive(&s->root, at->p);
+		if (err)
+			return err;
+		at->v = ptp_get(at->p);
+	}
+	pt_iter_enter(it, at);
+	return 0;
 }
-
-static const struct pt_client zap_client = {
-	.entry = zap_entry,
-	.shared = zap_shared,
-	.leave = pt_leave_prune,
-	.sparse = true,
-	.change = true,
-};
 
 int space_zap(struct space *s, va_t start, va_t end, struct pt_batch *batch)
 {
-	struct zap z = {
-		.walk = { .root = &s->root, .va = start, .last = end - 1, .batch = batch },
-		.space = s,
-		.start = start,
-		.last = end - 1,
-	};
+	struct pt_iter it;
+	struct pt_at at;
 
-	return pt_walk_range(&zap_client, &z.walk);
+	pt_iter_init(&it, &s->root, start, end);
+	it.flags = PT_CHANGE | PT_TABLES;
+	it.prune_level = s->root.keep_level;
+	it.batch = batch;
+	while (pt_iter_next(&it, &at)) {
+		if (!ptv_is_table(at.v))
+			zap_entry(&it, &at);
+		else if ((it.err = zap_table(s, &it, &at, start, end - 1)))
+			break;
+	}
+	return pt_iter_fini(&it);
 }
 
 static int space_check_range(const struct space *s, va_t start, va_t end)

@@ -8,6 +8,7 @@
 #define B 0x20000ull
 #define C 0x30000ull
 #define D 0x40000ull
+#define PAGE 0x1000ull
 
 static void setup(struct notifier *n, struct recorder *r, unsigned count)
 {
@@ -221,6 +222,55 @@ TEST(notifier, registering_twice_is_refused)
 	EXPECT_EQ(r.count, 1u);
 	notifier_unregister(&r.subscriber);
 	EXPECT_EQ(recorder_register(&r, &n), 0);
+}
+
+// Who comes when nobody was left hears only of what has been read since.
+TEST(notifier, what_was_read_before_is_forgotten)
+{
+	struct notifier n;
+	struct recorder r[2];
+
+	setup(&n, r, 1);
+	recorder_init(&r[1]);
+	EXPECT_EQ(notifier_register(&n, &r[1].subscriber), 0);
+	notifier_unregister(&r[0].subscriber);
+	notifier_page(&n, A, B, NOTIFY_COW);
+	EXPECT_EQ(r[1].count, 1u); /* somebody was there all the time */
+	notifier_unregister(&r[1].subscriber);
+	EXPECT_EQ(notifier_register(&n, &r[0].subscriber), 0);
+	notifier_page(&n, A, B, NOTIFY_COW);
+	EXPECT_EQ(r[0].count, 0u);
+	EXPECT(!notifier_read_retry(&n, notifier_read_begin(&n), A, B));
+	notifier_page(&n, A, B, NOTIFY_COW);
+	EXPECT_EQ(r[0].count, 1u);
+}
+
+// Of what happens beside the pages that have been read nobody hears, on either side.
+TEST(notifier, neighbours_tell_nobody)
+{
+	struct notifier n;
+	struct notifier_section section;
+	struct recorder r;
+
+	notifier_init(&n);
+	recorder_init(&r);
+	r.young = true;
+	EXPECT_EQ(notifier_register(&n, &r.subscriber), 0);
+	EXPECT(!notifier_read_retry(&n, notifier_read_begin(&n), B, C));
+	notifier_page(&n, A, B, NOTIFY_COW);
+	notifier_page(&n, C, D, NOTIFY_COW);
+	for (unsigned i = 0; i < 2; i++) {
+		EXPECT_EQ(notifier_start(&n, &section, i ? A : C, i ? B : D, NOTIFY_UNMAP, true),
+			  0);
+		notifier_end(&n, &section);
+	}
+	EXPECT(!notifier_test_young(&n, A, B, true) && !notifier_test_young(&n, C, D, true));
+	EXPECT_EQ(r.count + r.young_count, 0u);
+	notifier_page(&n, C - PAGE, C, NOTIFY_COW);
+	EXPECT_EQ(notifier_start(&n, &section, B, B + PAGE, NOTIFY_UNMAP, true), 0);
+	notifier_end(&n, &section);
+	EXPECT_EQ(r.count, 2u);
+	EXPECT(notifier_test_young(&n, B, B + PAGE, true));
 }
 
 static void hook_leave_self(struct recorder *r)

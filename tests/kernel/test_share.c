@@ -95,6 +95,20 @@ TEST(share, write_unshares_one_table_a_level)
 	destroy_both(child, parent);
 }
 
+// A cut at a table's border is above that table: what stays behind the border stays shared.
+TEST(share, cut_at_a_border_copies_only_what_is_above)
+{
+	struct space *parent = parent_of(2 * 512, 0), *child = fork_shared(parent);
+
+	EXPECT_EQ(space_unmap(parent, BASE, BASE + PAGES(512)), 0);
+	EXPECT_EQ(share_stats.copied - before.copied, parent->root.top.level - 1ull);
+	EXPECT_EQ(oracle_check(), 0u);
+	EXPECT_EQ(space_mapped(parent, MAPPED_ANON), 512);
+	EXPECT(touch_reads(parent, BASE + PAGES(512), 513));
+	EXPECT(touch_reads(child, BASE, 1));
+	destroy_both(parent, child);
+}
+
 // When the other side is gone tables and pages are taken back, not copied.
 TEST(share, last_owner_takes_back)
 {

@@ -6,26 +6,24 @@
  *   #define PT_FORMAT_HEADER <arch/pt_format.h>
  *   #include <mm/pt/pt.h>
  *
- * Geometry, predicates, entries, walking down, roots and tables are here; pt_walk.h is the engine
- * that visits ranges, pt_ops.h its ready-made clients, pt_iter.h the iterator. What is small is
- * inline; the rest is compiled once a format (pt_ops.c).
+ * Geometry, predicates, entries, walking down, roots and tables are here; pt_iter.h is the walker
+ * that visits ranges, pt_ops.h what is ready-made over it. What is small is inline; the rest is
+ * compiled once a format (pt_ops.c).
  *
  * Locking: readers may run beside anything, if the host frees tables only when no reader can hold
  * them. Whoever changes entries of a range must be alone with it, except that pt_populate may race
  * with itself; counts of one table are exact only if changes in it come one after the other.
  */
-#ifndef PT_PT_H
-#define PT_PT_H
+#pragma once
 
 #include "pt_types.h"
 
 #include PT_FORMAT_HEADER
 #include "pt_format.h"
-#ifdef PT_HOST_HEADER
-#include PT_HOST_HEADER
-#else
-#include "pt_host.h"
+#ifndef PT_HOST_HEADER
+#define PT_HOST_HEADER "pt_host.h"
 #endif
+#include PT_HOST_HEADER
 
 /*
  * What a host may want to know or decide; it defines all of it, and PT_HOST_HOOKS, or none.
@@ -37,7 +35,7 @@
  */
 #ifndef PT_HOST_HOOKS
 #define PT_ASSERT(cond) ((cond) ? (void)0 : __builtin_trap())
-#define PT_HOST_REPORT_BAD(p, va, v) ((void)0)
+#define PT_HOST_REPORT_BAD(p, va, v) ((void)(p), (void)(va), (void)(v))
 #define PT_HOST_SPLIT(v) ((void)0)
 #define PT_HOST_LINK ptp_compare_exchange
 #define PT_HOST_HOLD(table) ((void)(table))
@@ -58,7 +56,6 @@
 #define PT_ENTRY_COUNT (1u << PT_TABLE_BITS)
 #define PT_TABLE_BYTES ((size_t)PT_ENTRY_COUNT << PT_SLOT_SHIFT)
 #define PT_GROUP_SHIFT (PT_TABLE_BITS > 6 ? PT_TABLE_BITS - 6 : 0)
-#define PT_GROUP_MASK ((1u << PT_GROUP_SHIFT) - 1)
 
 _Static_assert(PT_LEVEL_COUNT > PT_TOP_MIN && PT_LEVEL_COUNT <= PT_LEVEL_MAX, "levels");
 _Static_assert(PT_PAGE_SHIFT + PT_LEVEL_COUNT * PT_TABLE_BITS < 64, "shifts stay below 64");
@@ -77,6 +74,16 @@ PT_EXPR(unsigned, pt_index, (va_t va, unsigned level),
  */
 PT_EXPR(va_t, pt_addr_end, (va_t va, va_t end, unsigned level),
 	(va | pt_mask(level)) < end - 1 ? (va | pt_mask(level)) + 1 : end)
+
+/* The lowest level of which one table holds [va, last]. */
+PT_EXPR(unsigned, pt_cover_level, (va_t va, va_t last),
+	(63 - (unsigned)__builtin_clzll((va ^ last) | pt_size(0)) - PT_PAGE_SHIFT) / PT_TABLE_BITS)
+
+/* Of how many entries of a table, which holds it, [va, last] is made: none if of a part of one. */
+PT_EXPR(unsigned, pt_whole_entries, (pt_t table, va_t va, va_t last),
+	table.level > 0 && ((va | ~(last - va)) & pt_mask(table.level))
+		? 0
+		: (unsigned)((last - va) >> pt_shift(table.level)) + 1)
 
 /* ---- Values; ptv_none, ptv_is_table and ptv_present are the format's own. ---- */
 
@@ -133,7 +140,7 @@ PT_INLINE void pt_meta_add(struct pt_meta *meta, int delta, unsigned first, unsi
 /* From `index` on, the first live entry; PT_ENTRY_COUNT if there is none. */
 PT_API unsigned pt_next_live(pt_t table, unsigned index);
 
-/* Change one entry alone, with the counts. For loops there is pt_walk.h. Returns the old value. */
+/* Change one entry alone, with the counts. For loops there is pt_iter.h. Returns the old value. */
 PT_INLINE ptv_t ptp_change(ptp_t p, ptv_t v)
 {
 	ptv_t old = ptp_exchange(p, v);
@@ -173,14 +180,15 @@ struct pt_way {
 	ptp_t p[PT_LEVEL_MAX]; /* the entries for the address, by level, from the table's up */
 	pt_t table;            /* the lowest */
 	ptv_t v;               /* of the entry for the address in it */
+	int err;               /* if a table could not be made */
 };
 
 /* Walk down to level `stop`, or as far as there are tables of the root's own: at most to the entry
  * that leads to a shared one. Returns the lowest table. */
 PT_API pt_t pt_descend(const struct pt_root *root, va_t va, unsigned stop, struct pt_way *way);
 
-/* Go on where that has ended, and make the tables that are missing. 0, also if something else is in
- * the way, or -ENOMEM. */
+/* The same, and make the tables that are missing. 0, also if something else is in the way, or
+ * -ENOMEM. */
 PT_API int pt_descend_make(const struct pt_root *root, va_t va, unsigned stop, struct pt_way *way);
 
 /* ---- Tables. ---- */
@@ -215,15 +223,8 @@ static inline void pt_release(struct pt_owner *owner, pt_t table, struct pt_batc
 PT_API void ptp_clear_bad(ptp_t p, va_t va);
 
 /* Is there nothing here? A bad entry is cleared and then counts as nothing. */
-static inline bool ptp_none_or_clear_bad(ptp_t p, va_t va)
-{
-	ptv_t v = ptp_get(p);
-
-	if (!ptv_is_bad(v))
-		return ptv_none(v);
-	ptp_clear_bad(p, va);
-	return true;
-}
+PT_EXPR(bool, ptp_none_or_clear_bad, (ptp_t p, va_t va),
+	ptv_is_bad(ptp_get(p)) ? (ptp_clear_bad(p, va), true) : ptv_none(ptp_get(p)))
 
 /*
  * Make the entry p, which is v, a table that says the same: nothing, or the pieces of a huge leaf
@@ -238,6 +239,5 @@ static inline bool ptp_none_or_clear_bad(ptp_t p, va_t va)
 PT_API int pt_split(const struct pt_root *root, ptp_t p, ptv_t v);
 
 /* The same for an entry that should be none. */
-PT_API int pt_populate(const struct pt_root *root, ptp_t p);
-
-#endif
+PT_EXPR(int, pt_populate, (const struct pt_root *root, ptp_t p),
+	pt_split(root, p, ptv_make_none(p.level)))

@@ -5,13 +5,9 @@
  *
  * Optional, by macro: PT_HOST_HOOKS (see pt.h).
  */
-#ifndef PT_HOST_H
-#define PT_HOST_H
+#pragma once
 
 #include "pt_types.h"
-
-struct pt_owner;
-struct pt_batch;
 
 /* A zeroed table frame for `owner`, or PA_NONE. The library fills in its pt_meta. */
 pa_t pt_host_alloc(struct pt_owner *owner, unsigned level);
@@ -27,5 +23,3 @@ void *pt_host_ptr(pa_t table);
 
 /* The pt_meta of the table at `ptr` (as pt_host_ptr returned it). */
 struct pt_meta *pt_host_meta(const void *ptr);
-
-#endif

@@ -38,23 +38,20 @@ PT_API struct pt_span pt_translate(const struct pt_root *root, va_t va)
 
 /* ---- Count and dump. ---- */
 
-static int pt_count_one(struct pt_walk *w, struct pt_at *at)
-{
-	((struct pt_op *)w)->count->entry[ptv_kind(at->v)][at->v.level]++;
-	return PT_DONE;
-}
-
-static const struct pt_client pt_count_client = { .entry = pt_count_one,
-						  .enter = pt_count_one,
-						  .sparse = true };
-
 PT_API int pt_count(const struct pt_root *root, va_t start, va_t end, struct pt_count *out)
 {
-	struct pt_op op = { { root, start, end - 1, NULL }, { .count = out } };
-	int err = pt_root_check(root, start, end);
+	struct pt_iter it;
+	struct pt_at at;
 
 	*out = (struct pt_count){ .entry = { { 0 } } };
-	return err ? err : pt_walk_range(&pt_count_client, &op.walk);
+	pt_iter_init(&it, root, start, end);
+	it.flags = PT_TABLES;
+	while (pt_iter_next(&it, &at)) {
+		out->entry[ptv_kind(at.v)][at.v.level]++;
+		if (ptv_is_table(at.v))
+			pt_iter_enter(&it, &at);
+	}
+	return pt_iter_fini(&it);
 }
 
 /* Does `b` go on where `a` ends, saying the same? */
@@ -68,8 +65,8 @@ PT_API int pt_dump(const struct pt_root *root, va_t start, va_t end, pt_dump_fn 
 	struct pt_span span = { .kind = PT_NONE };
 	struct pt_at at;
 	struct pt_iter it;
-	int err = pt_iter_init(&it, root, start, end);
 
+	pt_iter_init(&it, root, start, end);
 	while (pt_iter_next(&it, &at)) {
 		struct pt_span next = pt_span_of(at.v, at.va, at.rights);
 
@@ -83,6 +80,5 @@ PT_API int pt_dump(const struct pt_root *root, va_t start, va_t end, pt_dump_fn 
 	}
 	if (span.kind != PT_NONE)
 		fn(arg, &span);
-	pt_iter_fini(&it);
-	return err;
+	return pt_iter_fini(&it);
 }

@@ -1,5 +1,5 @@
 /*
- * Ready-made operations on the ranges of a root: the walker's standard clients.
+ * Ready-made operations on the ranges of a root, as loops over the walker.
  *
  * Ranges are [start, end), in whole level-0 pages; end == 0 means 2^64. A range that the root does
  * not translate gives -ERANGE, one that is not whole pages or is empty -EINVAL; nothing has changed
@@ -9,8 +9,7 @@
  * Compiled once per format: a .c file names its format as pt.h says and includes pt_ops.c. PT_API
  * is for a format that is not alone in a program: `static`, where one file uses it.
  */
-#ifndef PT_OPS_H
-#define PT_OPS_H
+#pragma once
 
 #include "pt.h"
 
@@ -91,5 +90,3 @@ PT_API int pt_dump(const struct pt_root *root, va_t start, va_t end, pt_dump_fn 
 
 /* Tear down all that the root translates, and the top table. */
 PT_API void pt_free(struct pt_root *root, struct pt_drop *drop, struct pt_batch *batch);
-
-#endif

@@ -6,8 +6,7 @@
  * types. Each carries its level; level 0 is the smallest page and the level falls by one on the
  * way down. No state, no locking; includes nothing but the compiler's freestanding headers.
  */
-#ifndef PT_TYPES_H
-#define PT_TYPES_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,12 +28,6 @@
 	{                                    \
 		return __VA_ARGS__;          \
 	}
-/* Before a loop whose counter is to be a constant in each turn. */
-#ifdef __clang__ /* does so unasked */
-#define PT_UNROLL
-#else
-#define PT_UNROLL _Pragma("GCC unroll 8")
-#endif
 
 /* A virtual address: what a walker is asked for. An integer, because arithmetic on it is the job.
  * */
@@ -107,11 +100,6 @@ struct pt_change {
 	uint64_t keep, set;
 };
 
-/* Ranges are [start, end); end == 0 means 2^64. */
-typedef struct {
-	va_t start, end;
-} va_range_t;
-
 /* The most levels any format has. */
 #define PT_LEVEL_MAX 6
 #define PT_RWX (PT_R | PT_W | PT_X)
@@ -157,7 +145,8 @@ struct pt_root {
 	struct pt_owner *owner;  /* who pays for its tables */
 	pt_attr_t table_rights;  /* rights given to new tables: U on the user side, or not */
 	unsigned leaf_level_max; /* no leaf above this level, whatever the format offers */
-	unsigned keep_level;     /* tables at this level and above stay even when empty */
+	unsigned keep_level;     /* tables at this level and above stay even when empty, so there
+				  * is no leaf above it, either */
 };
 
 /* What an address, or a range in pt_dump, translates to. */
@@ -173,21 +162,22 @@ struct pt_span {
 /* An iterator's position (pt_iter.h). */
 struct pt_iter {
 	const struct pt_root *root;
+	struct pt_batch *batch;         /* for tables that become unreachable */
 	va_t va, last;                  /* still to visit, inclusive */
-	bool done;                      /* va has passed last */
 	va_t at;                        /* an address below the lowest table of the path */
+	int err;                        /* what fini is to return */
+	bool done;                      /* va has passed last */
+	unsigned flags;                 /* enum pt_iter_flags */
+	unsigned prune_level;           /* tables below this level go when they are left empty */
 	unsigned level;                 /* of the lowest table on the path */
 	pt_t path[PT_LEVEL_MAX];        /* by level; valid from `level` to the top, each held */
 	pt_attr_t rights[PT_LEVEL_MAX]; /* that the tables above leave to the entries of path[i] */
 };
 
-/* An entry, and where it is: under a walker or an iterator. */
+/* An entry, and where it is. */
 struct pt_at {
 	va_t va; /* first address of the range in the entry */
 	ptp_t p;
 	ptv_t v;          /* as read; not kept up to date */
-	pt_attr_t rights; /* iterator: left by all tables above it */
-	int delta;        /* walker: live entries more in this table since the visit began */
+	pt_attr_t rights; /* left by all tables above it */
 };
-
-#endif

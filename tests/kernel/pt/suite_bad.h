@@ -2,8 +2,7 @@
  * Claims about corrupt entries: reported once with level, address and value, contained, never
  * walked. Needs a host that notes reports (host_arena.h). See suite.h.
  */
-#ifndef TESTS_PT_SUITE_BAD_H
-#define TESTS_PT_SUITE_BAD_H
+#pragma once
 
 #include <tests/kernel/pt/suite.h>
 #include <tests/kernel/pt/suite_map.h>
@@ -116,6 +115,7 @@ CLAIM(unmap_reports_and_clears_bad_entries)
 		EXPECT_EQ(suite_unmap(0, pt_size(0)), 0);
 		suite_check_damage(&d, 0);
 		EXPECT_EQ(ptp_meta(d.p)->live, 0u);
+		suite_check_counts();
 		suite.root.keep_level = PT_LEVEL_COUNT;
 		suite_repair(&d);
 	}
@@ -213,6 +213,7 @@ CLAIM(none_or_clear_bad_clears_only_the_bad)
 	suite_check_damage(&d, 0);
 	EXPECT(ptp_none_or_clear_bad(p, 0));
 	EXPECT_EQ(ptp_meta(p)->live, 0u);
+	suite_check_counts();
 	ptp_change(p, d.proper);
 	EXPECT(!ptp_none_or_clear_bad(p, 0));
 	ptp_change(p, ptv_make_soft(1, 0));
@@ -259,5 +260,3 @@ CLAIM(stray_values_do_not_upset_the_counts)
 	X(s, top, free_passes_bad_entries)                \
 	X(s, top, none_or_clear_bad_clears_only_the_bad)  \
 	X(s, top, stray_values_do_not_upset_the_counts)
-
-#endif
