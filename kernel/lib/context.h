@@ -6,14 +6,14 @@
  * uses that of the thread it interrupted.
  * Locking: its own thread's, interrupts disabled; others only look, when all is lost.
  */
-#ifndef LIB_CONTEXT_H
-#define LIB_CONTEXT_H
+#pragma once
 
 #include <arch/cpu.h>
 #include <lib/compiler.h>
 #include <lib/lock_order.h>
 
 #define LOCK_HELD_MAX 16
+#define LOCK_HELD_IRQ 4 /* more, for what an interrupt of its holder and the scheduler take */
 
 /* Where a lock was taken, or somebody wanted to sleep. */
 struct lock_site {
@@ -45,7 +45,7 @@ struct lock_held {
 struct context {
 #if PTOLEMY_TEST
 	unsigned held_count;
-	struct lock_held held[LOCK_HELD_MAX];   /* in the order they were taken */
+	struct lock_held held[LOCK_HELD_MAX + LOCK_HELD_IRQ]; /* in the order they were taken */
 	struct lock_held wanted[2];             /* what it, and an interrupt above it, waits for */
 	uint64_t wait_start[2];                 /* time-stamp counter, if it is not free; or 0 */
 	uint64_t taken_count[LOCK_CLASS_COUNT]; /* since it began */
@@ -59,5 +59,3 @@ struct context {
 	char nothing;
 #endif
 };
-
-#endif

@@ -36,7 +36,7 @@ void lock_print_held(const struct context *context, const char *prefix)
 {
 	unsigned count = READ_ONCE(context->held_count);
 
-	for (unsigned i = 0; i < count && i < LOCK_HELD_MAX; i++)
+	for (unsigned i = 0; i < count && i < ARRAY_SIZE(context->held); i++)
 		print_lock(&context->held[i], "holds", prefix);
 	for (unsigned i = 0; i < ARRAY_SIZE(context->wanted); i++)
 		if (READ_ONCE(context->wanted[i].lock))
@@ -86,10 +86,11 @@ bool lock_is_held(const void *lock)
 static const char *check_context(enum lock_class class)
 {
 	unsigned flags = class_flags[class];
+	unsigned room = LOCK_HELD_MAX + (flags & LOCK_FLAG_IRQ ? LOCK_HELD_IRQ : 0);
 
 	if (class == LOCK_UNDECLARED)
 		return "the lock has no class";
-	if (cpu_local()->context->held_count == LOCK_HELD_MAX)
+	if (cpu_local()->context->held_count >= room)
 		return "more locks are held than can be kept in mind";
 	if (flags & LOCK_FLAG_SLEEP)
 		return NULL; /* might_sleep looks at it */
