@@ -82,9 +82,11 @@ void area_collect(struct area *area)
 
 		if (READ_ONCE(s->area) != area)
 			continue;
+		preempt_disable(); /* who books on this CPU could not wait for one put off */
 		spin_word_lock(&s->lock);
 		if (s->area == area)
 			account_empty(s);
 		spin_word_unlock(&s->lock);
+		preempt_enable();
 	}
 }

@@ -14,12 +14,15 @@
  * it. Order 0 stays order 0 as long as the block has an edge, so single frames need no lock; and
  * since they are counted by addition, a lock bit that is set at that moment stays set.
  *
- * Locking: one FRAME_LOCKED at a time, a leaf. Not for interrupt handlers.
+ * Locking: one FRAME_LOCKED at a time, a leaf, with preemption disabled: who comes next on this CPU
+ * may be in no position to let the holder go on. Not for interrupt handlers.
  */
+#include <lib/preempt.h>
 #include <mm/frame_internal.h>
 
 static void block_lock(struct frame *f)
 {
+	preempt_disable();
 	while (__atomic_fetch_or(&f->edges, FRAME_LOCKED, __ATOMIC_ACQUIRE) & FRAME_LOCKED)
 		arch_pause();
 }
@@ -27,6 +30,7 @@ static void block_lock(struct frame *f)
 static void block_unlock(struct frame *f)
 {
 	__atomic_fetch_and(&f->edges, ~FRAME_LOCKED, __ATOMIC_RELEASE);
+	preempt_enable();
 }
 
 /* Why a leaf of 2^order frames cannot begin at `f`; NULL if it can. The block is locked. */

@@ -213,9 +213,7 @@ static void wait_for_others(struct stress *t)
 
 static void copy(struct stress *t, uint64_t random)
 {
-	while (t->copies < t->rounds) {
-		if (t->broken && t->failure_count)
-			break;
+	while (t->copies < t->rounds && !READ_ONCE(t->failure_count)) {
 		if (t->broken || pick(&random, 4))
 			copy_to_target(t, &random);
 		else
