@@ -185,6 +185,7 @@ void kernel_main(uint32_t magic, uint64_t info_pa)
 		edu_init();
 		e1000_init();
 	}
+	cpus_start_others(); /* after what moves devices in the address space: CAVEATS.md */
 	if (is_person_watching()) {
 		demo_run();
 		run_quick_tests();

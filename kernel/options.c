@@ -53,6 +53,17 @@ static const char *set_exit(struct options *out, const char *value)
 	return NULL;
 }
 
+static const char *set_idle(struct options *out, const char *value)
+{
+	if (value && !strcmp(value, "halt"))
+		out->idle_poll = false;
+	else if (value && !strcmp(value, "poll"))
+		out->idle_poll = true;
+	else
+		return "must be halt or poll";
+	return NULL;
+}
+
 static const char *set_seed(struct options *out, const char *value)
 {
 	if (!value || !parse_number(value, &out->seed))
@@ -131,6 +142,7 @@ static const struct {
 	{ "la57", set_la57 },         { "fork", set_fork },     { "exit", set_exit },
 	{ "seed", set_seed },         { "test", set_test },     { "run", set_run },
 	{ "deadline", set_deadline }, { "ops", set_ops },       { "oracle", set_oracle },
+	{ "idle", set_idle },
 #if PTOLEMY_TEST
 	{ "broken", set_broken },     { "rounds", set_rounds },
 #endif

@@ -6,8 +6,7 @@
  * last of several words for one option counts. An unknown word, a bad value or a quotation without
  * an end is reported and counted; with `exit` it makes the run fail.
  */
-#ifndef OPTIONS_H
-#define OPTIONS_H
+#pragma once
 
 #include <lib/compiler.h>
 
@@ -20,6 +19,7 @@ struct options {
 	enum option_la57 la57; /* acted on by boot/, which reads the command line itself */
 	enum option_fork fork;
 	bool exit;
+	bool idle_poll;    /* a CPU with nothing to do goes on looking for it instead of halting */
 	uint64_t seed;     /* of test_random */
 	uint64_t deadline; /* seconds that a test may take; 0: as long as it likes */
 	char test[256];    /* globs; "*" all, "none" none */
@@ -35,5 +35,3 @@ extern struct options options;
 
 /* Parse; says each error through `report` (may be NULL). Never fails: errors are counted. */
 void options_parse(struct options *out, const char *cmdline, void (*report)(const char *text));
-
-#endif

@@ -5,8 +5,7 @@
  * preemption; so does whoever must not be interrupted half way through what is the CPU's own.
  * Calls nest. Declared here, for lib and mm to call downwards; proc/sched.c is behind it.
  */
-#ifndef LIB_PREEMPT_H
-#define LIB_PREEMPT_H
+#pragma once
 
 #include <arch/cpu.h>
 #include <lib/context.h>
@@ -27,6 +26,13 @@ static inline void preempt_yield(void)
 {
 	preempt_wait(0);
 }
+
+#define PREEMPT_WAIT_ROUNDS 100 /* of pausing, before who waits lets the CPU rest */
+/*
+ * Interrupts are disabled: enable them, with nothing to do until one comes. May return earlier
+ * (under idle=poll it does not halt), so the caller looks again.
+ */
+void preempt_rest(void);
 
 /* What a thread in preempt_wait waits for has happened: let that CPU look. */
 void preempt_kick(unsigned cpu);
@@ -63,6 +69,4 @@ static inline void might_sleep_at(const struct lock_site *site)
 {
 	(void)site;
 }
-#endif
-
 #endif

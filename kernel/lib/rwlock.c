@@ -7,7 +7,7 @@
 #include <lib/rwlock.h>
 
 #define SLOTS_PER_CPU 8 /* a cache line */
-#define PATIENCE 500    /* rounds; before preempt_wait lets the CPU halt between its ticks */
+#define PATIENCE 50     /* rounds; before preempt_wait lets the CPU halt between its ticks */
 
 static struct ALIGNED(64) {
 	struct rwlock *lock[SLOTS_PER_CPU];
@@ -36,14 +36,18 @@ static void enter(struct rwlock *l)
 		__atomic_fetch_add(&l->overflow, 1, __ATOMIC_SEQ_CST);
 }
 
+/* The slot must not be another reader's by the time it is cleared. */
 static void leave(struct rwlock *l)
 {
-	struct rwlock **slot = find_slot(l);
+	struct rwlock **slot;
 
+	preempt_disable();
+	slot = find_slot(l);
 	if (slot)
 		__atomic_store_n(slot, NULL, __ATOMIC_RELEASE);
 	else
 		__atomic_fetch_sub(&l->overflow, 1, __ATOMIC_RELEASE);
+	preempt_enable();
 }
 
 static bool has_readers(const struct rwlock *l)
@@ -105,7 +109,7 @@ static void be_next_no_more(struct rwlock *l, struct rw_waiter *me)
 					__ATOMIC_RELAXED))
 		return;
 	while (!__atomic_load_n(&me->granted, __ATOMIC_ACQUIRE))
-		arch_pause();
+		preempt_yield(); /* who gives it may be a thread of this CPU */
 	leave(l);
 }
 
@@ -176,9 +180,7 @@ bool rw_read_trylock_at(struct rwlock *l, const struct lock_site *site)
 void rw_read_unlock_at(struct rwlock *l, const struct lock_site *site)
 {
 	lock_check_release(l, l->class, LOCK_READ, site);
-	preempt_disable();
 	leave(l);
-	preempt_enable();
 }
 
 /* ---- Writers. ---- */

@@ -13,6 +13,8 @@
 #include <proc/cpus.h>
 #include <proc/sched.h>
 
+static bool has_clock;
+
 /* Which CPUs there are. Returns false if nobody says so. */
 static bool read_madt(struct madt *madt)
 {
@@ -59,7 +61,7 @@ static unsigned prepare_guests(const struct madt *madt, struct smp_guest *guest)
 	return count;
 }
 
-static void start_others(const struct madt *madt)
+static void start_listed(const struct madt *madt)
 {
 	static struct smp_guest guest[CPU_MAX];
 	unsigned count = prepare_guests(madt, guest);
@@ -75,9 +77,7 @@ static void start_others(const struct madt *madt)
 
 void cpus_init(void)
 {
-	static struct madt madt;
 	bool has_apic = apic_init();
-	bool has_clock;
 
 	if (has_apic) {
 		apic_init_cpu();
@@ -87,11 +87,17 @@ void cpus_init(void)
 	has_clock = has_apic && clock_init();
 	sched_init();
 	nmi_print_running = sched_print_running;
+}
+
+void cpus_start_others(void)
+{
+	static struct madt madt;
+
 	if (!has_clock)
 		printk("CPUs: no local APIC or no timer to measure it by: one CPU, no "
 		       "preemption\n");
 	else if (read_madt(&madt))
-		start_others(&madt);
+		start_listed(&madt);
 	printk("CPUs: %u online, %u not enabled, %u out of reach\n", cpu_count(),
 	       madt.disabled_count, madt.unreachable_count);
 }

@@ -13,10 +13,9 @@
 #include <lib/printk.h>
 #include <lib/string.h>
 #include <mm/space.h>
+#include <options.h>
 #include <proc/queue.h>
 #include <proc/watchdog.h>
-
-#define WAIT_ROUNDS 1000 /* of pausing, before a thread that waits lets its CPU rest */
 
 static struct queue queues[CPU_MAX];
 static struct thread boot_thread;
@@ -166,6 +165,16 @@ void preempt_schedule(void)
 	arch_irq_enable();
 }
 
+void preempt_rest(void)
+{
+	if (!options.idle_poll) {
+		arch_irq_enable_and_halt();
+		return;
+	}
+	arch_irq_enable();
+	arch_pause();
+}
+
 /* Where there are no threads, or the caller may not be interrupted, there is nobody to wait for. */
 void preempt_wait(unsigned round)
 {
@@ -176,9 +185,9 @@ void preempt_wait(unsigned round)
 	arch_irq_disable();
 	if (!list_empty(&this_queue()->ready))
 		sched_switch();
-	else if (round >= WAIT_ROUNDS &&
+	else if (round >= PREEMPT_WAIT_ROUNDS &&
 		 !__atomic_exchange_n(&this_queue()->kicked, 0, __ATOMIC_ACQUIRE))
-		arch_irq_enable_and_halt();
+		preempt_rest();
 	arch_irq_enable();
 }
 
@@ -249,7 +258,7 @@ static void idle_loop(void *arg)
 	for (;;) {
 		arch_irq_disable();
 		if (list_empty(&this_queue()->ready))
-			arch_irq_enable_and_halt();
+			preempt_rest();
 		else
 			sched_switch();
 		arch_irq_enable();

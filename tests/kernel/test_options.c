@@ -33,6 +33,7 @@ TEST(options, defaults)
 	EXPECT_EQ(o.la57, LA57_AUTO);
 	EXPECT_EQ(o.fork, FORK_EAGER);
 	EXPECT(!o.exit);
+	EXPECT(!o.idle_poll);
 	EXPECT_EQ(o.seed, 1ul);
 	EXPECT_EQ(o.deadline, 120);
 	EXPECT_EQ(o.rounds, 1);
@@ -60,6 +61,8 @@ TEST(options, values)
 	EXPECT_EQ(parse("la57=off").la57, LA57_OFF);
 	EXPECT_EQ(parse("la57=auto").la57, LA57_AUTO);
 	EXPECT_EQ(parse("fork=eager").fork, FORK_EAGER);
+	EXPECT(parse("idle=poll").idle_poll);
+	EXPECT(!parse("idle=poll idle=halt").idle_poll);
 	EXPECT(!strcmp(parse("test=none").test, "none"));
 }
 
@@ -88,34 +91,16 @@ TEST(options, last_one_counts)
 TEST(options, wrong_words)
 {
 	static const char *const wrong[] = {
-		"unknown",
-		"unknown=1",
-		"la57",
-		"la57=",
-		"la57=maybe",
-		"fork=both",
-		"fork",
-		"exit=1",
-		"seed",
-		"seed=",
-		"seed=x",
-		"seed=-1",
-		"test",
-		"test=",
-		"run",
-		"=",
-		"=1",
-		"LA57=on",
-		"seed=18446744073709551616",
-		"deadline",
-		"deadline=-1",
-		"deadline=1000001",
-		"deadline=1s",
-		"rounds",
-		"rounds=0",
-		"rounds=1001",
-		"broken",
-		"broken=heart",
+		"unknown",     "unknown=1",   "la57",
+		"la57=",       "la57=maybe",  "fork=both",
+		"fork",        "exit=1",      "idle",
+		"idle=on",     "seed",        "seed=",
+		"seed=x",      "seed=-1",     "test",
+		"test=",       "run",         "=",
+		"=1",          "LA57=on",     "seed=18446744073709551616",
+		"deadline",    "deadline=-1", "deadline=1000001",
+		"deadline=1s", "rounds",      "rounds=0",
+		"rounds=1001", "broken",      "broken=heart",
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(wrong); i++) {

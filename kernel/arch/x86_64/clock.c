@@ -19,14 +19,18 @@ struct steps {
 	uint64_t tsc, timer;
 };
 
-/* Both counters' steps while the PIT counts. Returns false if that never ends. */
+/*
+ * Both counters' steps while the PIT counts. Returns false if that never ends.
+ *
+ * They begin before the PIT and end after it, so that whoever takes the machine away in between, a
+ * busy host, makes a run only longer.
+ */
 static bool measure(struct steps *steps)
 {
-	uint64_t tsc;
+	uint64_t tsc = arch_read_tsc();
 
-	pit_start(MEASURE_STEPS);
-	tsc = arch_read_tsc();
 	apic_timer_start(~0u);
+	pit_start(MEASURE_STEPS);
 	for (unsigned polls = 0; !pit_is_done(); polls++) {
 		if (polls == POLLS_MAX)
 			return false;

@@ -5,7 +5,7 @@
  * which is a set of CPUs, and interrupts it. A receiver empties its inbox and runs the call of
  * every sender in it.
  *
- *   slot[sender]   fn, arg, pending: how many have not run it yet
+ *   slot[sender]   fn, arg, pending: how many have not run it yet; rests: the sender halts
  *   inbox[cpu]     whose calls this CPU has to run
  *
  * Locking: a slot is its CPU's while nothing is pending; inboxes are atomic.
@@ -22,7 +22,7 @@
 static struct ALIGNED(64) {
 	void (*fn)(void *arg);
 	void *arg;
-	uint32_t pending;
+	uint32_t pending, rests;
 	struct smp_stats stats;
 } slots[CPU_MAX];
 
@@ -135,10 +135,28 @@ static void run_here(void (*fn)(void *arg), void *arg)
 	arch_irq_restore(flags);
 }
 
-static void wait_until_done(const uint32_t *pending)
+/*
+ * If that takes long (an emulator may have fewer CPUs than it shows), the CPU halts, and whoever
+ * is the last to run the call wakes it:
+ *
+ *   sender      rests = 1      (full barrier)   reads pending: not 0, halts
+ *   receiver    pending = 0    (full barrier)   reads rests: 1, interrupts the sender
+ *
+ * One of them sees what the other wrote.
+ */
+static void wait_until_done(unsigned me)
 {
-	while (__atomic_load_n(pending, __ATOMIC_ACQUIRE))
+	for (unsigned round = 0; __atomic_load_n(&slots[me].pending, __ATOMIC_ACQUIRE); round++) {
 		arch_pause();
+		if (round < PREEMPT_WAIT_ROUNDS)
+			continue;
+		arch_irq_disable();
+		(void)__atomic_exchange_n(&slots[me].rests, 1, __ATOMIC_SEQ_CST);
+		if (__atomic_load_n(&slots[me].pending, __ATOMIC_SEQ_CST))
+			preempt_rest();
+		arch_irq_enable();
+		__atomic_store_n(&slots[me].rests, 0, __ATOMIC_RELAXED);
+	}
 }
 
 /* Preemption is disabled: nobody else uses the slot. */
@@ -147,7 +165,7 @@ static void call_others(const struct cpu_set *others, unsigned count, void (*fn)
 {
 	unsigned me = cpu_index(), cpu;
 
-	wait_until_done(&slots[me].pending);
+	wait_until_done(me);
 	slots[me].fn = fn;
 	slots[me].arg = arg;
 	slots[me].stats.call_rounds++;
@@ -172,7 +190,7 @@ void cpu_call(const struct cpu_set *set, void (*fn)(void *arg), void *arg, bool 
 	if (cpu_set_has(set, me))
 		run_here(fn, arg);
 	if (count && wait)
-		wait_until_done(&slots[me].pending);
+		wait_until_done(me);
 	preempt_enable();
 }
 
@@ -182,7 +200,9 @@ static void run_call_of(unsigned sender)
 {
 	slots[sender].fn(slots[sender].arg);
 	slots[cpu_index()].stats.calls_handled++;
-	__atomic_fetch_sub(&slots[sender].pending, 1, __ATOMIC_RELEASE);
+	if (!__atomic_sub_fetch(&slots[sender].pending, 1, __ATOMIC_SEQ_CST) &&
+	    __atomic_load_n(&slots[sender].rests, __ATOMIC_SEQ_CST))
+		apic_send(apic_ids[sender], VECTOR_RESCHEDULE);
 }
 
 static void handle_calls(unsigned vector)
