@@ -84,6 +84,26 @@ TEST(area, object_of_frames)
 	(void)g;
 }
 
+// Over several frames it shows each at its place, and holds each of them once.
+TEST(area, object_of_many_frames)
+{
+	struct frame *f = frame_alloc(2, FRAME_DATA);
+	struct object *o;
+
+	REQUIRE(f);
+	frame_explode(f, 0);
+	o = object_create_at(frame_to_pa(f), 3);
+	REQUIRE(o);
+	for (unsigned i = 0; i < 4; i++) {
+		EXPECT(i == 3 || object_frame(o, i) == f + i);
+		EXPECT_EQ(frame_edges(f + i), i < 3 ? 2u : 1u);
+		EXPECT_EQ(f[i].flags & FRAME_FLAG_OBJECT, i < 3 ? FRAME_FLAG_OBJECT : 0u);
+	}
+	object_put(o);
+	for (unsigned i = 0; i < 4; i++)
+		frame_free(f + i);
+}
+
 // A view of an object must lie inside it; what kind an area is and whether it has one must agree.
 TEST(area, views_lie_inside)
 {
@@ -168,6 +188,8 @@ TEST(area, cut_windows)
 				  0,    PA(0x100000000) };
 
 	EXPECT_EQ(space_add_area(s, &spec), 0);
+	EXPECT_EQ(pt_translate(&s->root, BASE).attr,
+		  PT_R | PT_U | PT_UC | PT_DEVMAP | PT_YOUNG | PT_DIRTY);
 	EXPECT_EQ(space_cut_area(s, BASE + PAGES(3)), 0);
 	EXPECT_EQ(space_find_area(s, BASE + PAGES(3))->pa.value, 0x100003000ull);
 	EXPECT_EQ(space_find_area(s, BASE)->mapped[MAPPED_DEVICE], 3);
@@ -175,6 +197,31 @@ TEST(area, cut_windows)
 	EXPECT_EQ(space_unmap(s, BASE, BASE + PAGES(1)), 0);
 	EXPECT_EQ(space_find_area(s, BASE + PAGES(1))->pa.value, 0x100001000ull);
 	space_destroy(s);
+}
+
+// A window is inherited as it is: both sides may write to the device.
+TEST(area, windows_after_a_fork)
+{
+	for (unsigned shared = 0; shared < 2; shared++) {
+		struct space *s = space_create(), *child;
+		struct area_spec spec = { BASE, BASE + PAGES(2), AREA_DEVICE, 0, PT_R | PT_W, NULL,
+					  0,    PA(0x100000000) };
+
+		EXPECT_EQ(space_add_area(s, &spec), 0);
+		child = fork_as(s, shared);
+		REQUIRE(child);
+		for (unsigned i = 0; i < 2; i++) {
+			struct pt_span of_child = pt_translate(&child->root, BASE + PAGES(i));
+
+			EXPECT(pt_translate(&s->root, BASE + PAGES(i)).attr & PT_W);
+			EXPECT(of_child.attr & PT_W);
+			EXPECT_EQ(of_child.pa.value, 0x100000000ull + PAGES(i));
+		}
+		EXPECT_EQ(space_mapped(child, MAPPED_DEVICE), 2);
+		EXPECT_EQ(oracle_check(), 0u);
+		space_destroy(child);
+		space_destroy(s);
+	}
 }
 
 // Gaps: aligned, to the last byte, and none below the low end.
@@ -191,6 +238,7 @@ TEST(area, gaps)
 	EXPECT_EQ(space_find_gap(s, PAGES(8), PAGES(1), BASE, BASE + PAGES(16)), 0u);
 	EXPECT_EQ(space_find_gap(s, PAGES(1), PAGES(1), BASE + 1, BASE + PAGES(2)), 0u);
 	EXPECT_EQ(space_find_gap(s, PAGES(1), PAGES(1), BASE + PAGES(16), BASE + PAGES(16)), 0u);
+	EXPECT_EQ(space_find_gap(s, 0, PAGES(1), BASE + PAGES(16), BASE + PAGES(16)), 0u);
 	space_destroy(s);
 }
 
@@ -277,14 +325,14 @@ TEST(area, neighbours_stay_shared)
 }
 
 /* Copy one private area [start, start + bytes), all of it written, to a relative. Tables shared. */
-static uint64_t shared_by_copy(va_t start, uint64_t bytes)
+static uint64_t shared_by_copy(va_t start, uint64_t bytes, unsigned flags)
 {
 	struct space *s = space_create(), *copy = space_create_related(s);
 	uint64_t before = share_stats.shared;
 	bool shares = fork_shares_tables;
 	struct area *clone;
 
-	EXPECT_EQ(add(s, start, bytes / PAGE_SIZE, AREA_ANON, 0, NULL, 0), 0);
+	EXPECT_EQ(add(s, start, bytes / PAGE_SIZE, AREA_ANON, flags, NULL, 0), 0);
 	for (va_t va = start; va < start + bytes; va += PAGES(128))
 		EXPECT(touch_write(s, va, va));
 	EXPECT_EQ(space_clone_area(copy, space_find_area(s, start), &clone), 0);
@@ -305,10 +353,46 @@ TEST(area, one_area_is_shared)
 {
 	const uint64_t entry = pt_size(1);
 
-	EXPECT_EQ(shared_by_copy(BASE, entry), 1u);
-	EXPECT_EQ(shared_by_copy(BASE, 2 * entry), 2u);
-	EXPECT_EQ(shared_by_copy(BASE, entry - PAGES(1)), 0u);
-	EXPECT_EQ(shared_by_copy(BASE + PAGES(1), entry - PAGES(1)), 0u);
-	EXPECT_EQ(shared_by_copy(BASE + PAGES(1), entry), 0u);
-	EXPECT_EQ(shared_by_copy(BASE + PAGES(1), 2 * entry), 1u);
+	EXPECT_EQ(shared_by_copy(BASE, entry, 0), 1u);
+	EXPECT_EQ(shared_by_copy(BASE, 2 * entry, 0), 2u);
+	EXPECT_EQ(shared_by_copy(BASE, entry - PAGES(1), 0), 0u);
+	EXPECT_EQ(shared_by_copy(BASE + PAGES(1), entry - PAGES(1), 0), 0u);
+	EXPECT_EQ(shared_by_copy(BASE + PAGES(1), entry, 0), 0u);
+	EXPECT_EQ(shared_by_copy(BASE + PAGES(1), 2 * entry, 0), 1u);
+}
+
+// Huge pages of an area that is copied alone are copied, be they one or several of a table.
+TEST(area, one_area_of_huge_pages)
+{
+	const uint64_t entry = pt_size(1);
+
+	EXPECT_EQ(shared_by_copy(BASE, entry, AREA_HUGE), 0u);
+	EXPECT_EQ(shared_by_copy(BASE + entry, 3 * entry, AREA_HUGE), 0u);
+	EXPECT_EQ(shared_by_copy(BASE + entry - PAGES(128), 2 * entry, AREA_HUGE), 0u);
+}
+
+// A copy of one area has no table where the area is not, whatever lies behind it.
+TEST(area, no_table_behind_a_copied_area)
+{
+	struct space *s = space_create(), *copy = space_create_related(s);
+	const va_t end = 2 * pt_size(2), start = end - pt_size(2);
+	bool shares = fork_shares_tables;
+	struct area *clone;
+	struct pt_way way;
+
+	EXPECT_EQ(add(s, start, pt_size(2) / PAGE_SIZE, AREA_ANON, 0, NULL, 0), 0);
+	EXPECT_EQ(add(s, end, 512, AREA_ANON, 0, NULL, 0), 0);
+	EXPECT(touch_write(s, start, 1) && touch_write(s, end, 2));
+	EXPECT_EQ(space_clone_area(copy, space_find_area(s, start), &clone), 0);
+	fork_shares_tables = true;
+	EXPECT_EQ(copy_page_range(copy, s, clone), 0);
+	fork_shares_tables = shares;
+	pt_descend(&copy->root, end, 0, &way);
+	EXPECT_EQ(way.table.level, 2u);
+	EXPECT(ptv_none(way.v));
+	EXPECT(touch_reads(copy, start, 1));
+	EXPECT_EQ(oracle_check(), 0u);
+	touch_done();
+	space_destroy(copy);
+	space_destroy(s);
 }

@@ -38,6 +38,31 @@ TEST(cover, lowest_table)
 	space_destroy(s);
 }
 
+// Reserving makes every table of the range, also behind a huge leaf, which stays; and no other.
+TEST(cover, reserving_goes_on_behind_a_huge_leaf)
+{
+	struct space *s = space_create();
+	const va_t two_mib = 2ull << 20;
+	FLUSH_BATCH(batch);
+
+	REQUIRE(s);
+	flush_begin(&batch, s);
+	EXPECT_EQ(pt_map(&s->root, GIB, PA(GIB), two_mib, PT_R | PT_DEVMAP, &batch), 0);
+	EXPECT_EQ(pt_reserve(&s->root, GIB, GIB + 2 * two_mib + PAGE_SIZE, 0), 0);
+	EXPECT_EQ(pt_translate(&s->root, GIB).level, 1u);
+	EXPECT_EQ(cover(s, GIB + two_mib, GIB + two_mib + PAGE_SIZE), 0u);
+	EXPECT_EQ(cover(s, GIB + 2 * two_mib, GIB + 2 * two_mib + PAGE_SIZE), 0u);
+	EXPECT_EQ(cover(s, GIB + 3 * two_mib, GIB + 3 * two_mib + PAGE_SIZE), 1u);
+	EXPECT_EQ(pt_reserve(&s->root, 2 * GIB - PAGE_SIZE, 2 * GIB + PAGE_SIZE, 1), 0);
+	EXPECT_EQ(cover(s, 2 * GIB - PAGE_SIZE, 2 * GIB), 1u);
+	EXPECT_EQ(cover(s, 2 * GIB, 2 * GIB + PAGE_SIZE), 1u);
+	EXPECT_EQ(cover(s, 3 * GIB, 3 * GIB + PAGE_SIZE), 2u);
+	EXPECT_EQ(pt_unmap(&s->root, GIB, 4 * GIB, NULL, &batch), 0);
+	EXPECT_EQ(cover(s, GIB, GIB + PAGE_SIZE), s->root.top.level);
+	flush_end(&batch);
+	space_destroy(s);
+}
+
 // What a huge leaf translates an address to is about that address, to the end of the leaf.
 TEST(cover, translate_inside_a_huge_leaf)
 {

@@ -2,9 +2,11 @@
  * What a batch flushes, to the page, and when it lets frames go: by the counts of all flushes, and
  * by what the fake machine's TLB was told.
  */
+#include <lib/string.h>
 #include <mm/copy.h>
 #include <mm/fault.h>
 #include <mm/flush.h>
+#include <mm/reclaim.h>
 #include <mm/share.h>
 #include <tests/host/host_tlb.h>
 #include <tests/kernel/page_room.h>
@@ -94,6 +96,53 @@ TEST(flush, ranges_add_up)
 	EXPECT(flushed(3, 1, 6));
 	EXPECT_BUG(flush_now(&b));
 	EXPECT_BUG(flush_add_range(&b, VA, VA, 0));
+}
+
+// A batch begins empty, whatever was in its memory.
+TEST(flush, a_batch_begins_empty)
+{
+	struct pt_batch b;
+	uint64_t free_before = frame_free_count();
+
+	memset(&b, 0xff, sizeof(b));
+	flush_begin(&b, NULL);
+	note();
+	flush_now(&b);
+	EXPECT(flushed(0, 0, 0) && was_told(0, 0, 0, 0));
+	flush_add_range(&b, VA + PAGES(2), VA + PAGES(3) - 1, 0);
+	flush_now(&b);
+	EXPECT(flushed(1, 0, 1));
+	flush_end(&b);
+	EXPECT_EQ(frame_free_count(), free_before);
+	EXPECT_EQ(b.frame_count, 0u);
+}
+
+// A batch that has let a shared table go lets plain frames go after it.
+TEST(flush, places_are_used_again)
+{
+	struct space *s = room_create(1, 0);
+	struct frame *f = frame_alloc(0, FRAME_DATA);
+	uint64_t dropped = share_stats.dropped, tables;
+	FLUSH_BATCH(b);
+	pt_t table;
+
+	REQUIRE(s && f);
+	REQUIRE_EQ(pt_alloc(&s->family->owner, 1, &table), 0);
+	tables = s->family->owner.table_count[1];
+	frame_get(pa_to_frame(table.pa));
+	flush_begin(&b, s);
+	flush_add_shared_table(&b, table);
+	flush_now(&b);
+	EXPECT_EQ(share_stats.dropped, dropped + 1);
+	frame_get(f);
+	flush_add_frame(&b, f, 0);
+	flush_end(&b);
+	EXPECT_EQ(share_stats.dropped, dropped + 1);
+	EXPECT_EQ(frame_edges(f), 1u);
+	frame_free(f);
+	EXPECT_EQ(s->family->owner.table_count[1], tables);
+	pt_release(&s->family->owner, table, NULL);
+	space_destroy(s);
 }
 
 // Only a CPU that has the space loaded forgets.
@@ -210,6 +259,39 @@ TEST(flush, of_a_copying_fault)
 	touch_done();
 	space_destroy(child);
 	space_destroy(s);
+}
+
+// A fault of which the entry says that it need not be was by a stale translation: this CPU's is
+// dropped, and nobody is called.
+TEST(flush, of_a_stale_fault)
+{
+	struct space *s = room_create(1, 0);
+
+	REQUIRE(s);
+	EXPECT(touch_write(s, ROOM_PAGE(0), 1));
+	note();
+	host_flushes.lowest = ~0ull;
+	host_flushes.highest = 0;
+	EXPECT_EQ(space_fault(s, ROOM_PAGE(0) + 8, PT_W), 0);
+	EXPECT_EQ(space_fault_count(s, FAULT_STALE), 1u);
+	EXPECT(flushed(0, 0, 0));
+	EXPECT(was_told(0, 1, ROOM_PAGE(0) + 8, ROOM_PAGE(0) + 8));
+	touch_done();
+	space_destroy(s);
+}
+
+// Making pages old flushes them together; the one that goes out then is flushed when it may no
+// longer be written, and when it is gone.
+TEST(flush, of_pages_that_are_made_old)
+{
+	struct space *s = room_create_filled(3, 4);
+
+	REQUIRE(s);
+	note();
+	EXPECT_EQ(space_reclaim(s, 1), 1u);
+	EXPECT_EQ(room_kind(s, ROOM_PAGE(0)), PT_SOFT);
+	EXPECT(flushed(3, 0, 3 + 1 + 1));
+	room_close_filled(s);
 }
 
 // Protecting and unmapping flush the pages of the range, no more.

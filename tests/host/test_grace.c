@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <arch/cpu_local.h>
+#include <mm/flush.h>
 #include <mm/grace.h>
 #include <tests/host/host.h>
 #include <tests/kernel/test.h>
@@ -74,6 +75,39 @@ TEST(grace, waits_for_the_outermost_exit)
 	set(&leave);
 	pthread_join(waiting, NULL);
 	EXPECT(is_set(&waited));
+	pthread_join(walking, NULL);
+}
+
+static void *flusher(void *arg)
+{
+	FLUSH_BATCH(batch);
+
+	host_cpu_begin(HOST_CPUS - 2);
+	flush_begin(&batch, NULL);
+	flush_add_table(&batch, arg);
+	flush_end(&batch);
+	set(&waited);
+	return NULL;
+}
+
+// A table that has left the tree goes when whoever may be in it has left his section.
+TEST(grace, tables_wait_for_walkers)
+{
+	struct frame *table = frame_alloc(0, FRAME_KERNEL);
+	pthread_t walking, flushing;
+
+	REQUIRE(table);
+	inside = leave_one = left_one = leave = waited = false;
+	REQUIRE(!pthread_create(&walking, NULL, walker, NULL));
+	wait_for(&inside);
+	REQUIRE(!pthread_create(&flushing, NULL, flusher, table));
+	set(&leave_one);
+	usleep(5000);
+	EXPECT(!is_set(&waited));
+	EXPECT_EQ(frame_edges(table), 1u);
+	set(&leave);
+	pthread_join(flushing, NULL);
+	EXPECT_EQ(frame_edges(table), 0u);
 	pthread_join(walking, NULL);
 }
 

@@ -42,6 +42,31 @@ static void expect_between_holes(va_t va, uint64_t bytes, pt_attr_t attr)
 	EXPECT(!is_mapped(va + bytes));
 }
 
+// The kernel's root translates the upper half, to its first page: what a space's does not.
+TEST(kspace_tables, the_upper_half)
+{
+	struct space *s = space_create();
+
+	REQUIRE(s);
+	EXPECT_EQ(kernel_space.root.first, ~s->root.last);
+	EXPECT_EQ(kernel_space.root.last, ~s->root.first);
+	EXPECT_EQ(s->root.first, 0u);
+	EXPECT(pt_root_covers(&kernel_space.root, DYNAMIC_BASE, DYNAMIC_END));
+	space_destroy(s);
+}
+
+// The zero page is one frame of zeroes that the kernel holds.
+TEST(kspace_tables, the_zero_page)
+{
+	static const char zero[PAGE_SIZE];
+	const struct frame *f = pa_to_frame(zero_page);
+
+	EXPECT_EQ(f->order, 0);
+	EXPECT_EQ(f->kind, FRAME_KERNEL);
+	EXPECT_EQ(frame_edges(f), 1u);
+	EXPECT(!memcmp(pa_to_ptr(zero_page), zero, PAGE_SIZE));
+}
+
 // Memory is zero, whole pages, read and written only, between holes; it is booked, and goes back.
 TEST(kspace_tables, memory)
 {
@@ -179,6 +204,29 @@ TEST(kspace_tables, reports)
 	kspace_free(va);
 }
 
+// Rights are checked of the tables that the CPU has loaded, not of others.
+TEST(kspace_tables, loaded_tables_are_checked)
+{
+	struct space *s = space_create();
+	va_t va = kspace_alloc(PAGES(1));
+	ptp_t p;
+	ptv_t own;
+
+	REQUIRE(s && va);
+	p = pt_top(&s->root, va);
+	own = ptp_get(p);
+	EXPECT_EQ(pt_protect(&kernel_space.root, va, va + PAGES(1), 0, PT_X), 0);
+	arch_root_load(s->root.top.pa);
+	EXPECT_EQ(kspace_check_rights(), 1u);
+	ptp_change(p, ptv_make_none(p.level)); /* the CPU does not come there any more */
+	EXPECT_EQ(kspace_check_rights(), 0u);
+	arch_root_load(kernel_space.root.top.pa);
+	EXPECT_EQ(kspace_check_rights(), 1u);
+	ptp_change(p, own);
+	kspace_free(va);
+	space_destroy(s);
+}
+
 /* As deep as that, for tests of top tables: of 4 levels several entries belong to the range. */
 static void boot_with_top(unsigned level)
 {
@@ -203,7 +251,8 @@ TEST(kspace_tables, every_space_has_them)
 	boot_with_top(3);
 	free_before = frame_free_count();
 	old = space_create();
-	window = kspace_map_memory(PA(0), 600 * GIB, false); /* longer than a top entry */
+	/* Longer than a top entry; as far from a huge page's border as the window is. */
+	window = kspace_map_memory(PA(PAGE_SIZE), 600 * GIB, false);
 	next = window + 512 * GIB;
 	REQUIRE(old && window);
 	young = space_create();

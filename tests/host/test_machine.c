@@ -2,8 +2,10 @@
  * Machines of every shape: what frame_init and frame_add_usable make of a memory map. Host only,
  * for the kernel has one machine; every test leaves the default one behind.
  */
+#include <lib/printk.h>
 #include <lib/string.h>
 #include <mm/frame.h>
+#include <mm/memmap.h>
 #include <tests/host/host.h>
 #include <tests/kernel/test.h>
 
@@ -54,6 +56,7 @@ TEST(machine, small)
 	EXPECT_EQ(frame_limit, 16 * MIB >> PAGE_SHIFT);
 	EXPECT_EQ(frame_total_count(), 160 - 1 + 15 * 256 - array_pages());
 	EXPECT(machine_agrees(bank, ARRAY_SIZE(bank)));
+	EXPECT(pa_has_frame(PA(16 * MIB - 1)) && !pa_has_frame(PA(16 * MIB)));
 	frame_check();
 	host_boot_default();
 }
@@ -110,6 +113,73 @@ TEST(machine, no_room_at_all)
 	EXPECT_EQ(host_boot(high, ARRAY_SIZE(high)), -ENOMEM);
 	EXPECT_EQ(host_boot(NULL, 0), -ENOMEM);
 	EXPECT_EQ(frame_total_count(), 0u);
+	host_boot_default();
+}
+
+// A memory map that has no room to say where the array is gives no allocator.
+TEST(machine, no_room_in_the_map)
+{
+	static struct memmap map;
+
+	map = (struct memmap){ .count = 0 };
+	EXPECT_EQ(memmap_add(&map, MIB, 8 * MIB, MEMMAP_USABLE, GIB), 0);
+	while (map.count < MEMMAP_MAX)
+		EXPECT_EQ(memmap_add(&map, 16 * MIB + map.count * 2 * PAGE_SIZE, PAGE_SIZE,
+				     MEMMAP_USABLE, GIB),
+			  0);
+	EXPECT_EQ(frame_init(&map), -ENOMEM);
+	EXPECT_EQ(map.count, MEMMAP_MAX);
+	EXPECT_EQ(frame_limit, 0u);
+	EXPECT(frame_alloc(0, FRAME_DATA) == NULL);
+	host_boot_default();
+}
+
+static unsigned lines;
+
+static void count_lines(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		lines += text[i] == '\n';
+}
+
+static unsigned lines_of_boot(const struct host_bank *bank, unsigned bank_count)
+{
+	printk_write_t before = printk_set_console(count_lines);
+
+	lines = 0;
+	EXPECT_EQ(host_boot(bank, bank_count), 0);
+	printk_set_console(before);
+	return lines;
+}
+
+// Memory that stays unused is reported, a line for each piece; memory that is used is not.
+TEST(machine, says_what_stays_unused)
+{
+	static const struct host_bank bank[] = { { MIB, 63 * MIB },
+						 { 4 * GIB, 2 * MIB },
+						 { 4 * GIB + 8 * MIB, 2 * MIB } };
+
+	EXPECT_EQ(lines_of_boot(bank, 1), 0u);
+	EXPECT_EQ(lines_of_boot(bank, 2), 1u);
+	EXPECT_EQ(lines_of_boot(bank, 3), 2u);
+	host_boot_default();
+}
+
+// Two blocks of the highest order are not made one, though they are side by side.
+TEST(machine, the_highest_order_is_the_highest)
+{
+	static const struct host_bank bank[] = { { MIB, 80 * MIB }, { 2 * GIB, 2 * GIB } };
+	struct frame *f[2];
+
+	EXPECT_EQ(host_boot(bank, ARRAY_SIZE(bank)), 0);
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < 2; i++)
+			REQUIRE((f[i] = frame_alloc(FRAME_ORDER_MAX, FRAME_DATA)));
+		EXPECT(frame_alloc(FRAME_ORDER_MAX, FRAME_DATA) == NULL);
+		for (unsigned i = 0; i < 2; i++)
+			frame_free(f[i]);
+	}
+	frame_check();
 	host_boot_default();
 }
 
