@@ -53,7 +53,7 @@ for libpt:        PREFIX=folder DESTDIR=folder
 for all:          CROSS_COMPILE=prefix CC=gcc|clang BUILD=folder VERBOSE=1 PTOLEMY_TEST=0
                   SETUP=no (do not install what is missing)
 kernel options:   la57=auto|on|off test=glob seed=n run="command; command" fork=eager|shared exit
-                  oracle=always ops=numbers rounds=n (docs/testing.md)
+                  idle=halt|poll oracle=always ops=numbers rounds=n (docs/testing.md)
 endef
 
 # --- Tool chain: CROSS_COMPILE= and CC= override what is found.
@@ -209,6 +209,9 @@ FAST := kernel/dev/vtd_table.c
 SMALL_FLAGS := -Oz
 $(patsubst %,$(BUILD)/obj/%.o,$(filter-out $(FAST),$(filter $(SMALL),$(SOURCES)))): \
 	CFLAGS_64 += $(SMALL_FLAGS)
+
+# The library's proofs, inlined into their tests in six formats, are quicker to run than to optimise.
+$(BUILD)/obj/tests/kernel/test_pt_%.c.o: CFLAGS_64 += -Og
 
 # The copying loops of these must not become calls of themselves.
 $(BUILD)/obj/kernel/lib/string.c.o: CFLAGS_64 += -fno-builtin $(if $(findstring -m64,$(ARCH_64)),\

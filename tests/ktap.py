@@ -21,6 +21,7 @@ class Report:
     skipped: int = 0
     errors: list = field(default_factory=list)
     failures: list = field(default_factory=list)
+    said: dict = field(default_factory=dict)      # of a failure, or `Bail out!`: the lines before it
     results: list = field(default_factory=list)  # (suite or None, name, "ok", "failed", "skipped")
 
     @property
@@ -46,6 +47,7 @@ class Reader:
         self.report = Report()
         self.levels = []
         self.closed = None  # the nested report that waits for the result that sums it up
+        self.said = []      # since the last result
 
     def error(self, number, text):
         self.report.errors.append(f"line {number}: {text}")
@@ -57,6 +59,7 @@ class Reader:
             text = line.lstrip(" ")
             if text.startswith("Bail out!"):
                 self.error(number, text)
+                self.report.said["Bail out!"] = self.said
                 return self.report
             self.line(number, len(line) - len(text), text)
         if not self.levels:
@@ -76,6 +79,9 @@ class Reader:
             self.plan(number, indent, int(match[1]))
         elif match := RESULT.match(text):
             self.result(number, indent, match)
+            self.said = []
+        else:
+            self.said.append(text)
 
     def open(self, number, indent):
         if indent != INDENT * len(self.levels) or self.closed:
@@ -119,7 +125,9 @@ class Reader:
             self.report.passed += 1
         else:
             self.report.failed += 1
-            self.report.failures.append(f"{level.name}.{name}" if level.name else name)
+            failure = f"{level.name}.{name}" if level.name else name
+            self.report.failures.append(failure)
+            self.report.said[failure] = self.said
 
     def sum_up(self, number, ok, name):
         if ok != (self.closed.failed == 0):

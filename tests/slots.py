@@ -1,9 +1,8 @@
 """A budget of what runs at once, which make's jobs share.
 
-Whoever starts something takes slots first, as many as CPUs it keeps busy, and gives them back. The
-slots are bytes in a pipe, which is make's own way (a jobserver): a make that is started with
-`make_environment` has the slot that was taken for it, and its compilers take theirs from the same
-pipe.
+Whoever starts something takes a slot first, and gives it back. The slots are bytes in a pipe, which is
+make's own way (a jobserver): a make that is started with `make_environment` has the slot that was taken
+for it, and its compilers take theirs from the same pipe.
 """
 import os
 import select
@@ -16,17 +15,18 @@ class Slots:
         self.reader, self.writer = os.pipe()
         for end in (self.reader, self.writer):
             os.set_inheritable(end, True)
-        self.give(count)
+        for _ in range(count):
+            self.give()
 
-    def give(self, count):
-        os.write(self.writer, b"+" * count)
+    def give(self):
+        os.write(self.writer, b"+")
 
-    def take(self, count):
-        """Only one thread may: two could each hold half of what they need."""
-        while count:
+    def take(self):
+        while True:
             select.select([self.reader], [], [])
             try:
-                count -= len(os.read(self.reader, count))
+                os.read(self.reader, 1)
+                return
             except BlockingIOError:  # make reads without waiting, and may have been quicker
                 pass
 
@@ -37,21 +37,17 @@ class Slots:
                 f"-j --jobserver-auth={self.reader},{self.writer}{dashes}{variables}"}
 
     def run_all(self, jobs, threads):
-        """Call each (function, slots) as soon as its slots are there, in this order.
-
-        Raises what a function has raised.
-        """
-        def run(function, taken):
+        """Call each as soon as there is a slot, in this order. Raises what one has raised."""
+        def run(job):
             try:
-                function()
+                job()
             finally:
-                self.give(taken)
+                self.give()
 
         started = []
         with ThreadPoolExecutor(threads) as pool:
-            for function, wanted in jobs:
-                taken = min(wanted, self.count)
-                self.take(taken)
-                started.append(pool.submit(run, function, taken))
+            for job in jobs:
+                self.take()
+                started.append(pool.submit(run, job))
         for future in started:
             future.result()

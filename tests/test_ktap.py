@@ -56,6 +56,13 @@ class Ktap(unittest.TestCase):
         self.assertEqual(report.errors, [])
         self.assertFalse(report.good)
 
+    def test_what_was_said_before_a_failure_is_kept(self):
+        said = [line for line in FAILING if line.strip() != "ok 2 big # SKIP too little memory"]
+        said = ktap.read([line.replace("1..3", "1..2").replace("ok 3", "ok 2") for line in said]).said
+        self.assertEqual(said, {"frame.free": ["kernel chatter"]})
+        said = ktap.read(GOOD[:-1] + ["CPU 0: waits", "Bail out! panic"]).said
+        self.assertEqual(said, {"Bail out!": ["CPU 0: waits"]})
+
     def test_every_truncation_is_an_error(self):
         for end in range(GOOD.index("ok 2 pt")):
             self.assertFalse(ktap.read(GOOD[:end]).good, f"cut before: {GOOD[end]}")

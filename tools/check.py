@@ -11,13 +11,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 BUILD = Path(os.environ.get("BUILD", "build"))
 KERNEL = BUILD / "kernel.elf"
 READELF = os.environ.get("READELF", "readelf")
 TEXT_MAX = 128 * 1024
-LIBRARY_LINES_MAX = 1080  # the goal is 900: CAVEATS.md
+LIBRARY_LINES_MAX = 900
 FILE_LINES_MAX = 500
 FUNCTION_LINES_MAX, FUNCTION_LINES_MEDIAN, FUNCTION_LINES_MOST = 60, 15, 40
 NESTING_MAX = 3
@@ -26,7 +27,7 @@ NESTING_MAX = 3
 # share, the boot tables, and pt.h, which steps from slot to slot and never looks into one; and the
 # permission sweep and the library's proof, which judge the formats and must not ask them.
 ENTRY_FILES = re.compile(r"pt_format\w*\.h|kernel/mm/pt/pt(_word)?\.h|boot/tables\.c|"
-                         r"tests/kernel/((test_)?access_\w+\.[ch]|pt/\w+\.h|test_pt_\w+\.c)")
+                         r"tests/kernel/((test_)?access_\w+\.[ch]|pt/\w+\.h|(test_)?pt_\w+\.c)")
 
 # Which room may include what of the others. A room that is not named may include anything.
 ROOMS = {
@@ -191,11 +192,14 @@ def format_is_ours():
     need("clang-format")
     if " 14." not in output("clang-format", "--version"):
         raise Skip("clang-format is not version 14")
-    for path in sources("*.c", "*.h"):
-        made = subprocess.run(["clang-format", "--dry-run", "-Werror", str(path)],
-                              capture_output=True, text=True)
-        if made.returncode:
-            yield f"{path}: {made.stderr.count('error:')} places (`make format` mends it)"
+    files = [str(path) for path in sources("*.c", "*.h")]
+    made = subprocess.run(["clang-format", "--dry-run", "-Werror", *files], capture_output=True,
+                          text=True)
+    places = re.findall(r"^(\S+?):\d+:\d+: error:", made.stderr, re.MULTILINE)
+    for path, count in Counter(places).items():
+        yield f"{path}: {count} places (`make format` mends it)"
+    if made.returncode and not places:
+        yield made.stderr
 
 
 def shell_scripts_are_sound():

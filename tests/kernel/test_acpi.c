@@ -16,6 +16,9 @@
 #define AT_FIRST 0x301
 #define AT_SECOND 0x401
 #define BODY_BYTES 20
+/* Zeros follow the draft as far as a table reaches, so what a wrong length takes in is known. */
+#define DRAFT_ORDER 9
+_Static_assert((PAGE_SIZE << DRAFT_ORDER) > AT_SECOND + ACPI_TABLE_BYTES_MAX, "zeros to the end");
 
 struct draft {
 	struct frame *frame;
@@ -65,7 +68,7 @@ static bool begin(struct draft *d)
 	uint32_t rsdt[2];
 	uint64_t xsdt[2];
 
-	d->frame = frame_alloc_zeroed(0, FRAME_KERNEL);
+	d->frame = frame_alloc_zeroed(DRAFT_ORDER, FRAME_KERNEL);
 	if (!d->frame)
 		return false;
 	d->pa = frame_to_pa(d->frame).value;
