@@ -18,7 +18,7 @@ MEANING = {PASSED: "passed", FAILED: "tests failed", PANIC: "panic", HUNG: "no e
 # Seconds of CPU time without a line after which a boot is ended, and, before that, seconds by the clock
 # after which the kernel itself ends a test and says who did what. The longest takes ten, if alone.
 SILENCE, DEADLINE = 900, 400
-HANG_SILENCE = 4
+ROW_SILENCE, HANG_SILENCE = 90, 4
 FIRST_LINE_MAX = 2.0
 
 
@@ -115,7 +115,7 @@ SCALING_ROW = Boot("two_cpus_fault_faster", {"SMP": "2", "IOMMU": "no"}, "test=s
                    says=r"\d\.\d+ times one CPU's throughput|SKIP host busy")
 
 
-def row(name, status, says, options="test=none exit", silence=SILENCE, image="ptolemy.iso",
+def row(name, status, says, options="test=none exit", silence=ROW_SILENCE, image="ptolemy.iso",
         **variables):
     return Boot(name, variables, options, silence, status, says, image=image)
 
@@ -165,6 +165,8 @@ ROWS = [
     selftest("skips", PASSED, r"ok 1 skips # SKIP"),
     selftest("asserts", PANIC, r"^Bail out!"),
     selftest("panics", PANIC, r"^Bail out!.*42"),
+    selftest("panics_while_one_is_deaf", PANIC, r"CPU 1: does not answer(.*\n)*Bail out! .*ticking",
+             SMP="2"),
     selftest("dma_without_retry", FAILED, r"not ok 1 dma_without_retry", SMP="4"),
     selftest("dma_without_flush", FAILED, r"not ok 1 dma_without_flush", SMP="4"),
     selftest("hangs", HUNG, r"^KTAP version 1", silence=HANG_SILENCE),

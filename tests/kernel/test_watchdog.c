@@ -2,6 +2,7 @@
  * Tests of the watchdog. What it ends is over, so the tests that hang are hidden: rows of tests/run
  * start each with a short deadline= and look for who did what in the report.
  */
+#include <arch/apic.h>
 #include <arch/clock.h>
 #include <arch/smp.h>
 #include <arch/trap.h>
@@ -116,4 +117,31 @@ TEST_HIDDEN(selftest, all_cpus_hang)
 	cpu_set_others(&all);
 	cpu_set_add(&all, cpu_index());
 	cpu_call(&all, hang_in_call, NULL, true);
+}
+
+static bool (*nmi_before)(const struct trap_frame *f);
+static bool is_deaf;
+
+static bool stay_in_handler(const struct trap_frame *f)
+{
+	if (!cpu_index())
+		return nmi_before(f);
+	WRITE_ONCE(is_deaf, true);
+	hang_for_ever();
+	return true;
+}
+
+/*
+ * A panic on the boot CPU, whose timer goes on ticking while it waits for a CPU that does not stop,
+ * as it hangs where NMIs do not reach it.
+ */
+TEST_HIDDEN(selftest, panics_while_one_is_deaf)
+{
+	REQUIRE(!cpu_index() && cpu_count() > 1);
+	nmi_before = trap_nmi;
+	trap_nmi = stay_in_handler;
+	apic_send_nmi(smp_apic_id(1));
+	while (!READ_ONCE(is_deaf))
+		arch_pause();
+	panic("still ticking");
 }

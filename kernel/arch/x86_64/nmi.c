@@ -32,8 +32,8 @@ void (*nmi_print_running)(void);
 static void (*timer_fn)(void); /* NULL: off */
 static unsigned stragglers;    /* how many may still be on their way since it was switched off */
 
-static bool stopping;            /* whoever gets an NMI stops */
-static unsigned wanted = NOBODY; /* who is to stop now; NOBODY again when it has */
+static unsigned stopper = NOBODY; /* any other CPU that gets an NMI stops */
+static unsigned wanted = NOBODY;  /* who is to stop now; NOBODY again when it has */
 static bool with_report;
 
 /* ---- Receiving. ---- */
@@ -75,7 +75,9 @@ static NORETURN void stop_when_asked(const struct trap_frame *f)
 
 static bool handle_nmi(const struct trap_frame *f)
 {
-	if (__atomic_load_n(&stopping, __ATOMIC_ACQUIRE))
+	unsigned who = __atomic_load_n(&stopper, __ATOMIC_ACQUIRE);
+
+	if (who != NOBODY && who != cpu_index())
 		stop_when_asked(f);
 	if (cpu_index() != TIMER_CPU || (!timer_fn && !stragglers))
 		return false;
@@ -107,7 +109,7 @@ static void stop_others(bool report)
 {
 	arch_irq_disable();
 	with_report = report;
-	__atomic_store_n(&stopping, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&stopper, cpu_index(), __ATOMIC_RELEASE);
 	for (unsigned cpu = 0; cpu < cpu_count(); cpu++)
 		if (cpu != cpu_index())
 			stop_one(cpu);
