@@ -232,10 +232,10 @@ $(BUILD)/%.iso: iso/grub.cfg tools/image.sh
 	$(Q)$(STRIP) -o $@.kernel $(filter %.elf,$^)
 	$(Q)tools/image.sh $@.kernel iso/grub.cfg $@
 
-# GRUB and the same kernel in one file, which UEFI takes without reading a disk. A disk of QEMU's
-# takes its time from the host; without one, a boot under -icount is the same to the instruction.
-$(BUILD)/ptolemy.efi: $(BUILD)/ptolemy.iso iso/grub.cfg
-	$(call say,EFI,$@)
+# GRUB and the same kernel on a floppy disk that the BIOS has in its memory. A disk of QEMU's takes its
+# time from the host; without one, a boot under -icount is the same to the instruction.
+$(BUILD)/ptolemy.img: $(BUILD)/ptolemy.iso iso/grub.cfg tools/image.sh
+	$(call say,IMG,$@)
 	$(Q)tools/image.sh $<.kernel iso/grub.cfg $@
 
 # For a test: the same kernel, entered from a firmware that left paging on.

@@ -2,7 +2,8 @@
 # Make an ISO that GRUB boots by BIOS and by UEFI, the same bytes for the same input:
 #   tools/image.sh KERNEL GRUB_CFG ISO
 # SOURCE_DATE_EPOCH is every date in it. Works in the folder ISO.d, which it makes anew. If the last
-# argument ends in .efi, that is to be a program for UEFI instead, GRUB with all in itself.
+# argument ends in .img, that is to be a floppy disk for BIOS instead: GRUB, and from sector 1024 on the
+# kernel.
 set -eu
 
 kernel=$1 config=$2 iso=$3
@@ -18,10 +19,32 @@ command -v grub-mkrescue > /dev/null || grub=grub2
 $grub-file --is-x86-multiboot2 "$kernel" ||
 	{ echo "$kernel: no multiboot2 header that GRUB can find" >&2; exit 1; }
 
-case $iso in *.efi)
-	exec $grub-mkstandalone -O x86_64-efi --locales= --fonts= --themes= \
-		--install-modules="$modules memdisk tar" -o "$iso" \
-		"boot/kernel.elf=$kernel" "boot/grub/grub.cfg=$config" ;;
+make_floppy() {
+	sectors=5760 first=1024 # of 512 bytes
+	count=$((($(stat -c %s "$kernel") + 511) / 512))
+	[ $((first + count)) -le $sectors ] ||
+		{ echo "$iso: no room for a kernel of $count sectors" >&2; exit 1; }
+	# The parser that is in GRUB itself knows no menus; what comes behind `boot` is for when that fails.
+	cat > "$iso.cfg" <<-EOF
+		multiboot2 (fd0)$first+$count
+		boot
+		serial --unit=0 --speed=115200
+		terminal_output serial
+		multiboot2 (fd0)$first+$count
+		boot
+	EOF
+	$grub-mkimage -O i386-pc -p "(fd0)" -c "$iso.cfg" -o "$iso.core" \
+		biosdisk boot multiboot2 serial terminal
+	for folder in /usr/lib/grub/i386-pc /usr/lib/grub2/i386-pc; do
+		[ ! -f $folder/boot.img ] || cat $folder/boot.img "$iso.core" > "$iso"
+	done
+	truncate -s $((sectors * 512)) "$iso"
+	dd if="$kernel" of="$iso" bs=512 seek=$first conv=notrunc status=none
+}
+
+case $iso in *.img)
+	make_floppy
+	exit ;;
 esac
 
 rm -rf "$work"

@@ -25,9 +25,10 @@ uefi) uefi=$(find_uefi) && set -- -bios "$uefi" "$@" ;;
 *) echo "FIRMWARE=$FIRMWARE: bios or uefi" >&2; exit 2 ;;
 esac
 
-# A disc, or a program for UEFI to start.
-case $image in
-*.efi) set -- -kernel "$image" "$@" ;;
+# A disc, or a floppy disk that the BIOS has in its memory.
+case $FIRMWARE-$image in
+bios-*.img) set -- -fw_cfg "name=floppyimg/ptolemy,file=$image" -boot a "$@" ;;
+*.img) echo "$image: boots by FIRMWARE=bios alone" >&2; exit 2 ;;
 *) set -- -cdrom "$image" "$@" ;;
 esac
 
