@@ -13,11 +13,9 @@ static uint64_t cover_coarser(const struct cover *c, unsigned shift)
 
 static uint64_t cover_dots(unsigned shift, va_t start, va_t last)
 {
-	uint64_t first = start >> shift, more = (last >> shift) - first, dots;
+	uint64_t first = start >> shift, more = (last >> shift) - first; /* 63 at most */
+	uint64_t dots = (2ull << more) - 1;
 
-	if (more > 63)
-		return ~0ull;
-	dots = (2ull << more) - 1;
 	return dots << (first & 63) | dots >> (-first & 63);
 }
 

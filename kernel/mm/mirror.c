@@ -62,12 +62,10 @@ static void mirror_settle(struct mirror *m, struct mirror_stale *stale)
 }
 
 /* The part of [start, end) that the mirror can have; false if there is none. */
-static bool mirror_clip(const struct mirror *m, va_t *start, va_t *last, va_t end)
+static bool mirror_clip(const struct mirror *m, va_t start, va_t end, va_t *last)
 {
 	*last = end - 1 < m->root.last ? end - 1 : m->root.last;
-	if (*start < m->root.first)
-		*start = m->root.first;
-	return *start <= *last;
+	return start <= *last;
 }
 
 /* ---- The subscriber. ---- */
@@ -114,7 +112,7 @@ static int mirror_invalidate(struct subscriber *s, va_t start, va_t end, enum no
 	int err = 0;
 	va_t last;
 
-	if (!mirror_clip(m, &start, &last, end))
+	if (!mirror_clip(m, start, end, &last))
 		return 0;
 	spin_lock(&m->lock);
 	m->stats.invalidate_count++;
@@ -131,7 +129,7 @@ static bool mirror_test_young(struct subscriber *s, va_t start, va_t end, bool c
 	bool young;
 	va_t last;
 
-	if (!mirror_clip(m, &start, &last, end))
+	if (!mirror_clip(m, start, end, &last))
 		return false;
 	spin_lock(&m->lock);
 	young = m->format->test_young(m, start, last, clear, &stale);
@@ -221,7 +219,7 @@ static int mirror_check(const struct mirror *m, va_t start, va_t end)
 {
 	if (((start | end) & (PAGE_SIZE - 1)) || start == end)
 		return -EINVAL;
-	return start >= m->root.first && start <= end - 1 && end - 1 <= m->root.last ? 0 : -ERANGE;
+	return start <= end - 1 && end - 1 <= m->root.last ? 0 : -ERANGE;
 }
 
 /* The space, which does not go away until mirror_put_space; or NULL. */

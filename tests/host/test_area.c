@@ -4,6 +4,7 @@
 #include <mm/copy.h>
 #include <mm/fault.h>
 #include <mm/share.h>
+#include <tests/kernel/fork_as.h>
 #include <tests/kernel/oracle.h>
 #include <tests/kernel/page_room.h>
 #include <tests/kernel/test.h>
@@ -20,18 +21,6 @@ static int add(struct space *s, va_t start, uint64_t pages, enum area_kind kind,
 	};
 
 	return space_add_area(s, &spec);
-}
-
-static struct space *fork_as(struct space *s, bool shared)
-{
-	bool shares = fork_shares_tables;
-	struct space *child;
-
-	fork_shares_tables = shared;
-	child = space_fork(s);
-	fork_shares_tables = shares;
-	EXPECT(child);
-	return child;
 }
 
 // Objects without pages, or with more than a table has room for, are refused, and so are they when
@@ -272,7 +261,7 @@ static uint64_t shared_by_fork(va_t start, va_t end)
 	EXPECT_EQ(add(s, start, (end - start) / PAGE_SIZE, AREA_ANON, 0, NULL, 0), 0);
 	for (va_t va = start; va < end; va += PAGES(256))
 		EXPECT(touch_write(s, va, va));
-	child = fork_as(s, true);
+	child = fork_sharing(s);
 	for (va_t va = start; va < end; va += PAGES(256))
 		EXPECT(touch_reads(child, va, va));
 	EXPECT_EQ(oracle_check(), 0u);
@@ -307,7 +296,7 @@ TEST(area, neighbours_stay_shared)
 	EXPECT_EQ(add(s, ROOM_PAGE(512), 512, AREA_ANON, 0, NULL, 0), 0);
 	for (unsigned i = 511; i < 1024; i += 256)
 		EXPECT(touch_write(s, ROOM_PAGE(i), i));
-	child = fork_as(s, true);
+	child = fork_sharing(s);
 	REQUIRE(child);
 	EXPECT(touch_write(child, ROOM_PAGE(511),
 			   1)); /* its table is the child's own from now on */

@@ -9,6 +9,7 @@
 #include <mm/reclaim.h>
 #include <mm/share.h>
 #include <tests/host/host_tlb.h>
+#include <tests/kernel/fork_as.h>
 #include <tests/kernel/page_room.h>
 #include <tests/kernel/test.h>
 #include <tests/kernel/touch.h>
@@ -236,15 +237,12 @@ TEST(flush, a_table_flushes_all)
 // not.
 TEST(flush, of_a_copying_fault)
 {
-	bool shares = fork_shares_tables;
 	struct space *s = room_create(4, 0), *child;
 
 	REQUIRE(s);
 	for (unsigned i = 0; i < 4; i++)
 		EXPECT(touch_write(s, ROOM_PAGE(i), i));
-	fork_shares_tables = false;
-	child = space_fork(s);
-	fork_shares_tables = shares;
+	child = fork_eagerly(s);
 	REQUIRE(child);
 	EXPECT(touch_reads(s, ROOM_PAGE(1), 1));
 	note();

@@ -5,6 +5,7 @@
 #include <mm/copy.h>
 #include <mm/fault.h>
 #include <mm/share.h>
+#include <tests/kernel/fork_as.h>
 #include <tests/kernel/oracle.h>
 #include <tests/kernel/test.h>
 #include <tests/kernel/touch.h>
@@ -50,17 +51,6 @@ static bool holds(struct space *s)
 		good &= touch_reads(s, BASE + PAGES(i), BASE + PAGES(i));
 	touch_done();
 	return good;
-}
-
-static struct space *fork_as(struct space *s, bool shared)
-{
-	bool shares = fork_shares_tables;
-	struct space *child;
-
-	fork_shares_tables = shared;
-	child = space_fork(s);
-	fork_shares_tables = shares;
-	return child;
 }
 
 /* Fork with so many allocations failing, from a later one on each time, until it succeeds. */

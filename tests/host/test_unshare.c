@@ -4,6 +4,7 @@
  */
 #include <mm/copy.h>
 #include <mm/share.h>
+#include <tests/kernel/fork_as.h>
 #include <tests/kernel/oracle.h>
 #include <tests/kernel/page_room.h>
 #include <tests/kernel/test.h>
@@ -25,12 +26,9 @@ static void add(struct space *s, unsigned from, unsigned to)
 
 static struct space *fork_shared(struct space *s)
 {
-	bool shares = fork_shares_tables;
 	struct space *child;
 
-	fork_shares_tables = true;
-	child = space_fork(s);
-	fork_shares_tables = shares;
+	child = fork_sharing(s);
 	before = share_stats;
 	return child;
 }

@@ -4,6 +4,7 @@
 #include <mm/copy.h>
 #include <mm/fault.h>
 #include <mm/share.h>
+#include <tests/kernel/fork_as.h>
 #include <tests/kernel/oracle.h>
 #include <tests/kernel/test.h>
 #include <tests/kernel/touch.h>
@@ -266,7 +267,6 @@ TEST(copy, bad_entry_is_contained)
 {
 	struct space *parent = parent_of(2, 0), *child;
 	uint64_t bad = pt_bad_count;
-	bool shares = fork_shares_tables;
 	ptv_t v;
 	ptp_t p = pt_find(&parent->root, BASE, &v);
 	ptv_t nonsense = ptv_make_leaf(PA(pt_pa_limit()), PT_R, 0);
@@ -274,9 +274,7 @@ TEST(copy, bad_entry_is_contained)
 
 	touch_done();
 	ptp_change(p, nonsense);
-	fork_shares_tables = false;
-	child = space_fork(parent);
-	fork_shares_tables = shares;
+	child = fork_eagerly(parent);
 	REQUIRE(child);
 	EXPECT_EQ(pt_bad_count, bad + 1);
 	EXPECT(touch_reads(child, BASE + PAGES(1), 2));

@@ -6,6 +6,7 @@
 #include <mm/reclaim.h>
 #include <mm/share.h>
 #include <mm/swap.h>
+#include <tests/kernel/fork_as.h>
 #include <tests/kernel/oracle.h>
 #include <tests/kernel/page_room.h>
 #include <tests/kernel/test.h>
@@ -49,11 +50,8 @@ static void check_fork(struct space *parent)
 	const struct frame *zero = pa_to_frame(zero_page);
 	uint32_t zero_edges = frame_edges(zero);
 	struct space *child;
-	bool before = fork_shares_tables;
 
-	fork_shares_tables = false;
-	child = space_fork(parent);
-	fork_shares_tables = before;
+	child = fork_eagerly(parent);
 	REQUIRE(child);
 	EXPECT_EQ(frame_edges(zero), zero_edges); /* nobody counts it */
 	for (uint64_t i = 0; i < PAGE_COUNT; i++)

@@ -7,6 +7,7 @@
 #include <mm/fault.h>
 #include <mm/frame.h>
 #include <mm/share.h>
+#include <tests/kernel/fork_as.h>
 #include <tests/kernel/page_room.h>
 #include <tests/kernel/test.h>
 #include <tests/kernel/touch.h>
@@ -52,14 +53,11 @@ TEST(fault_cost, one_table_lock)
 // After an eager fork the first write to a page takes one, too, copied or reused.
 TEST(fault_cost, one_table_lock_after_fork)
 {
-	bool shares = fork_shares_tables;
 	struct space *parent = room_create(4, 0), *child;
 
 	REQUIRE(parent);
 	EXPECT(touch_write(parent, ROOM_START, 1));
-	fork_shares_tables = false;
-	child = space_fork(parent);
-	fork_shares_tables = shares;
+	child = fork_eagerly(parent);
 	REQUIRE(child);
 	EXPECT_EQ(table_locks_of_fault(child, ROOM_START, PT_W, FAULT_COPIED), 1ull);
 	EXPECT_EQ(table_locks_of_fault(parent, ROOM_START, PT_W, FAULT_REUSED), 1ull);

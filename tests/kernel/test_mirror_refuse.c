@@ -121,6 +121,29 @@ TEST(mirror, age_is_asked_of_those_who_know)
 	rig_close(&r);
 }
 
+// What lies above the reach of a mirror's table is no matter of that mirror, be it one of a larger
+// one's beside it.
+TEST(mirror, above_the_reach_of_its_table)
+{
+	struct rig r;
+	struct soft_device dev;
+	struct mirror *small;
+
+	rig_open_written(&r, 2, 0);
+	soft_device_init(&dev, false);
+	small = mirror_create(r.space, &vtd_mirror_format, RIG_TOP_LEVEL - 1, &dev.ops);
+	REQUIRE(small);
+	EXPECT_EQ(mirror_fault(small, RIG_PAGE(0), RIG_PAGE(1), PT_R), -ERANGE);
+	EXPECT_EQ(mirror_fault(r.m, RIG_PAGE(0), RIG_PAGE(2), PT_R), 0);
+	EXPECT(notifier_test_young(&r.space->notifier, RIG_PAGE(1), RIG_PAGE(2), true));
+	EXPECT_EQ(space_unmap(r.space, RIG_PAGE(0), RIG_PAGE(1)), 0);
+	EXPECT_EQ(r.m->stats.invalidate_count, 1u);
+	EXPECT_EQ(small->stats.invalidate_count, 0u);
+	EXPECT_EQ(dev.flush_count, 0u);
+	mirror_destroy(small);
+	rig_close(&r);
+}
+
 // A space that ends while an invalidation of it is open: the mirror finds the notifier released.
 TEST(mirror, fault_of_a_released_space)
 {

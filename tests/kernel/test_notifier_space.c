@@ -5,6 +5,7 @@
 #include <mm/fault.h>
 #include <mm/share.h>
 #include <mm/space.h>
+#include <tests/kernel/fork_as.h>
 #include <tests/kernel/oracle.h>
 #include <tests/kernel/recorder.h>
 #include <tests/kernel/test.h>
@@ -122,8 +123,6 @@ TEST(notifier_space, leaving_the_zero_page_is_one_page_event)
 // it does not write-protect; one that shares tables tells one section for the whole space.
 TEST(notifier_space, fork_is_one_section_an_area_or_one_in_all)
 {
-	bool shares = fork_shares_tables;
-
 	for (unsigned way = 0; way < 2; way++) {
 		struct recorder r;
 		struct space *s = space_with(2, 0, &r), *child;
@@ -132,9 +131,7 @@ TEST(notifier_space, fork_is_one_section_an_area_or_one_in_all)
 		add_area(s, BASE + PAGES(8), 2, AREA_SHARED);
 		add_area(s, BASE + PAGES(12), 2, AREA_NOFORK);
 		EXPECT(touch_write(s, BASE + PAGES(8), 1));
-		fork_shares_tables = way;
-		child = space_fork(s);
-		fork_shares_tables = shares;
+		child = fork_as(s, way);
 		REQUIRE(child);
 		EXPECT_EQ(r.count, way ? 1u : 2u);
 		EXPECT_EQ(s->notifier.sequence, way ? 1ull : 2ull);

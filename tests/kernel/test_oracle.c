@@ -5,6 +5,7 @@
 #include <mm/copy.h>
 #include <mm/kspace.h>
 #include <mm/share.h>
+#include <tests/kernel/fork_as.h>
 #include <tests/kernel/mirror_rig.h>
 #include <tests/kernel/oracle.h>
 #include <tests/kernel/oracle_report.h>
@@ -83,14 +84,11 @@ TEST(oracle, rule_1_finds_leaks)
 // Rule 2: a page that two spaces have and one may write is found, where it is.
 TEST(oracle, rule_2_watches_private_pages)
 {
-	bool shares = fork_shares_tables;
 	struct space *s = two_pages(), *child;
 	ptv_t v;
 	ptp_t p;
 
-	fork_shares_tables = false;
-	child = space_fork(s);
-	fork_shares_tables = shares;
+	child = fork_eagerly(s);
 	REQUIRE(child);
 	p = entry_of(child, ROOM_PAGE(1), &v);
 	ptp_exchange(p, ptv_leaf_change(v, 0, PT_W));
@@ -104,14 +102,11 @@ TEST(oracle, rule_2_watches_private_pages)
 // Rule 2: W in an entry above a shared table is found.
 TEST(oracle, rule_2_watches_shared_tables)
 {
-	bool shares = fork_shares_tables;
 	struct space *s = two_pages(), *child;
 	ptp_t p;
 	ptv_t v;
 
-	fork_shares_tables = true;
-	child = space_fork(s);
-	fork_shares_tables = shares;
+	child = fork_sharing(s);
 	REQUIRE(child);
 	p = pt_top(&child->root, ROOM_START);
 	v = ptp_get(p);
