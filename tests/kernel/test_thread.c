@@ -4,6 +4,7 @@
 #include <arch/clock.h>
 #include <arch/thread.h>
 #include <arch/trap.h>
+#include <dev/pit.h>
 #include <lib/preempt.h>
 #include <lib/printk.h>
 #include <lib/spinlock.h>
@@ -35,6 +36,40 @@ static bool wait_for_flag(const uint32_t *flag)
 		arch_pause();
 	return flag_is_set(flag);
 }
+
+/* ---- The clock they go by. ---- */
+
+#define PIT_STEPS 50000 /* 42 ms */
+#define PIT_RUNS 5
+
+/* Nanoseconds that pass while the timer chip counts; it may take too long to see that it is done. */
+static uint64_t count_by_pit(void)
+{
+	uint64_t start = clock_now();
+
+	pit_start(PIT_STEPS);
+	while (!pit_is_done())
+		arch_pause();
+	return clock_now() - start;
+}
+
+// What was measured at boot still holds, to one part in twenty: the clock and the timer chip agree.
+TEST(thread, clock_agrees_with_the_timer_chip)
+{
+	const uint64_t due = PIT_STEPS * CLOCK_S / PIT_HZ;
+	uint64_t best = ~0ull;
+
+	for (unsigned run = 0; run < PIT_RUNS; run++) {
+		uint64_t ns = count_by_pit();
+
+		best = ns < best ? ns : best;
+	}
+	EXPECT_LE(due - due / 20, best);
+	EXPECT_LE(best, due + due / 20);
+	test_note("%llu us of %llu", best / CLOCK_US, due / CLOCK_US);
+}
+
+/* ---- Threads. ---- */
 
 /* A thread runs its function once, on the CPU it was made for, and join waits for the end. */
 TEST(thread, runs_and_is_joined)
