@@ -15,6 +15,8 @@
 void pit_start(unsigned steps);
 /* Have they all been counted? */
 bool pit_is_done(void);
+/* Those that are left, until it is done. */
+unsigned pit_steps_left(void);
 
 /* Channel 0 interrupts as rarely as it can: PIT_HZ / 65536 times a second. */
 void pit_start_periodic(void);

@@ -6,8 +6,9 @@
 #include <dev/pit.h>
 
 #define MEASURE_STEPS (PIT_HZ / 100) /* 10 ms */
-#define MEASURE_RUNS 3
-#define POLLS_MAX 10000000u
+#define MEASURE_RUNS 100
+#define READINGS_MAX 100000u
+#define ATTEMPTS 8
 #define SCALE_SHIFT 32
 
 uint64_t clock_tsc_hz, clock_timer_hz;
@@ -15,61 +16,72 @@ uint64_t clock_tsc_hz, clock_timer_hz;
 static uint64_t tsc_at_boot;
 static uint64_t ns_scale; /* nanoseconds of a step of the counter, shifted up by SCALE_SHIFT */
 
-struct steps {
-	uint64_t tsc, timer;
+/* Both counters and the PIT at one time; the two that count down, as what is left. */
+struct reading {
+	uint64_t tsc;
+	uint32_t timer, pit;
 };
 
-/*
- * Both counters' steps while the PIT counts. Returns false if that never ends.
- *
- * They begin before the PIT and end after it, so that whoever takes the machine away in between, a
- * busy host, makes a run only longer.
- */
-static bool measure(struct steps *steps)
+/* Of some attempts the quickest: a busy host may take the machine away in the middle of one. */
+static struct reading read_counters(void)
 {
-	uint64_t tsc = arch_read_tsc();
+	struct reading best = { 0 };
+	uint64_t shortest = ~0ull;
+
+	for (unsigned i = 0; i < ATTEMPTS; i++) {
+		struct reading r = { .tsc = arch_read_tsc() };
+		uint64_t took;
+
+		r.pit = pit_steps_left();
+		r.timer = apic_timer_left();
+		took = arch_read_tsc() - r.tsc;
+		if (took < shortest) {
+			shortest = took;
+			best = r;
+		}
+	}
+	return best;
+}
+
+enum measured { MEASURED, TOO_LATE, NEVER };
+
+/* What passes while the PIT counts. TOO_LATE: it had come to its end before anybody looked. */
+static enum measured measure(struct reading *passed)
+{
+	struct reading first, now;
+	unsigned count = 0;
 
 	apic_timer_start(~0u);
-	pit_start(MEASURE_STEPS);
-	for (unsigned polls = 0; !pit_is_done(); polls++) {
-		if (polls == POLLS_MAX)
-			return false;
-		arch_pause();
-	}
-	steps->tsc = arch_read_tsc() - tsc;
-	steps->timer = ~0u - apic_timer_left();
-	apic_timer_start(0);
-	return true;
+	pit_start(PIT_STEPS_MAX);
+	first = read_counters();
+	do {
+		if (count++ == READINGS_MAX)
+			return NEVER;
+		now = read_counters();
+	} while (first.pit - now.pit < MEASURE_STEPS);
+	passed->tsc = now.tsc - first.tsc;
+	passed->timer = first.timer - now.timer;
+	passed->pit = first.pit - now.pit;
+	return pit_is_done() ? TOO_LATE : MEASURED;
 }
 
-/* A run can only last too long (somebody else had the machine): the shortest is the best. */
-static bool measure_best(struct steps *best)
+static uint64_t hz(uint64_t steps, uint32_t pit_steps)
 {
-	*best = (struct steps){ ~0ull, ~0ull };
-	for (unsigned run = 0; run < MEASURE_RUNS; run++) {
-		struct steps steps;
-
-		if (!measure(&steps))
-			return false;
-		if (steps.tsc < best->tsc)
-			*best = steps;
-	}
-	return best->tsc && best->timer;
-}
-
-static uint64_t hz(uint64_t steps)
-{
-	return steps * PIT_HZ / MEASURE_STEPS;
+	return steps * PIT_HZ / pit_steps;
 }
 
 bool clock_init(void)
 {
-	struct steps steps;
+	struct reading passed = { 0 };
+	enum measured result = TOO_LATE;
 
-	if (!measure_best(&steps))
+	for (unsigned run = 0; run < MEASURE_RUNS && result == TOO_LATE; run++)
+		result = measure(&passed);
+	apic_timer_start(0);
+	if (result != MEASURED || !passed.tsc || !passed.timer)
 		return false;
-	clock_tsc_hz = hz(steps.tsc);
-	clock_timer_hz = hz(steps.timer);
+	clock_tsc_hz = hz(passed.tsc, passed.pit);
+	clock_timer_hz = hz(passed.timer, passed.pit);
 	ns_scale = (CLOCK_S << SCALE_SHIFT) / clock_tsc_hz;
 	tsc_at_boot = arch_read_tsc();
 	return true;
