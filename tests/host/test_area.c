@@ -337,6 +337,30 @@ static uint64_t shared_by_copy(va_t start, uint64_t bytes, unsigned flags)
 	return share_stats.shared - before;
 }
 
+// Areas that are copied one after another meet in tables that the first one's copy has made.
+TEST(area, one_after_another)
+{
+	struct space *s = space_create(), *copy = space_create_related(s);
+	bool shares = fork_shares_tables;
+	struct area *clone;
+
+	for (va_t va = BASE; va < BASE + PAGES(40); va += PAGES(20)) {
+		EXPECT_EQ(add(s, va, 10, AREA_ANON, 0, NULL, 0), 0);
+		EXPECT(touch_write(s, va, va));
+	}
+	fork_shares_tables = true;
+	for (va_t va = BASE; va < BASE + PAGES(40); va += PAGES(20)) {
+		EXPECT_EQ(space_clone_area(copy, space_find_area(s, va), &clone), 0);
+		EXPECT_EQ(copy_page_range(copy, s, clone), 0);
+		EXPECT(touch_reads(copy, va, va));
+	}
+	fork_shares_tables = shares;
+	EXPECT_EQ(oracle_check(), 0u);
+	touch_done();
+	space_destroy(copy);
+	space_destroy(s);
+}
+
 // An area that is copied alone is shared where it is whole entries, be it one.
 TEST(area, one_area_is_shared)
 {

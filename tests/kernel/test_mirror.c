@@ -5,6 +5,7 @@
 #include <mm/copy.h>
 #include <mm/fault.h>
 #include <mm/share.h>
+#include <tests/kernel/fork_as.h>
 #include <tests/kernel/mirror_rig.h>
 #include <tests/kernel/oracle.h>
 #include <tests/kernel/test.h>
@@ -425,6 +426,30 @@ TEST(mirror, a_sleeping_device_refuses)
 	notifier_end(n, &section);
 	EXPECT_EQ(rig_leaves(&r, 0), 1u);
 	rig_close(&r);
+}
+
+// Who forks, and who leaves a page of a fork for one of its own, waits for it.
+TEST(mirror, a_sleeping_device_is_waited_for)
+{
+	for (unsigned shared = 0; shared < 2; shared++) {
+		struct space *child;
+		struct rig r;
+
+		rig_open_written(&r, 2, 0);
+		r.dev.ops.flush_sleeps = true;
+		EXPECT_EQ(mirror_fault(r.m, RIG_PAGE(0), RIG_PAGE(2), RW), 0);
+		child = fork_as(r.space, shared);
+		REQUIRE(child);
+		EXPECT_EQ(rig_leaves(&r, 0), 0u);
+		EXPECT_EQ(mirror_fault(r.m, RIG_PAGE(0), RIG_PAGE(2), PT_R), 0);
+		EXPECT(touch_write(r.space, RIG_PAGE(0), 77));
+		EXPECT_EQ(rig_leaves(&r, 0), 1u);
+		EXPECT(soft_device_reads(&r.dev, RIG_PAGE(0), 77));
+		EXPECT_EQ(r.m->stats.refused_count, 0u);
+		touch_done();
+		space_destroy(child);
+		rig_close(&r);
+	}
 }
 
 // Rights come from the whole path: W that a table above the leaf withholds is not given to the

@@ -34,6 +34,21 @@ TEST(mirror_table, huge_as_huge)
 	rig_close(&r);
 }
 
+// No leaf is larger than the unit knows.
+TEST(mirror_table, huge_as_far_as_the_unit_goes)
+{
+	for (unsigned max = 0; max < 2; max++) {
+		struct rig r;
+
+		rig_open(&r, HUGE, AREA_HUGE);
+		r.m->root.leaf_level_max = max;
+		EXPECT_EQ(mirror_fault(r.m, RIG_PAGE(0), RIG_PAGE(HUGE), RW), 0);
+		EXPECT_EQ(rig_leaves(&r, 1), max);
+		EXPECT_EQ(rig_leaves(&r, 0), max ? 0u : HUGE);
+		rig_close(&r);
+	}
+}
+
 // A part of a huge leaf is mirrored small; the small entries stay when the whole is asked for
 // later.
 TEST(mirror_table, part_of_a_huge_leaf)
