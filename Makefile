@@ -227,7 +227,7 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2> /dev/null || echo
 
 $(BUILD)/ptolemy.iso: $(BUILD)/kernel.elf
 $(BUILD)/firmware.iso: $(BUILD)/firmware.elf
-$(BUILD)/%.iso: iso/grub.cfg tools/image.sh
+$(BUILD)/%.iso: iso/grub.cfg tools/image.sh $(BUILD)/date
 	$(call say,ISO,$@)
 	$(Q)$(STRIP) -o $@.kernel $(filter %.elf,$^)
 	$(Q)tools/image.sh $@.kernel iso/grub.cfg $@
@@ -243,13 +243,14 @@ $(BUILD)/firmware.elf: $(BUILD)/linker.ld $(OBJECTS) $(BUILD)/objects \
 		$(BUILD)/obj/tests/boot/firmware.S.o $(BUILD)/ksyms_none.S.o
 	$(Q)$(link) -e firmware_entry
 
-# Changed when the way to compile changes, on which everything depends; and when there are other
-# files, so that the kernel is linked anew.
+# Changed when the way to compile changes, on which everything depends; when there are other files, so
+# that the kernel is linked anew; and with the commit, whose date is in the image.
 FLAGS := $(CC) $(SMALL) $(SMALL_FLAGS) $(CPPFLAGS) $(CFLAGS_64) $(CFLAGS_32) $(LDFLAGS)
 $(BUILD)/flags: NOTED = $(FLAGS)
 $(BUILD)/objects: NOTED = $(OBJECTS)
+$(BUILD)/date: NOTED = $(SOURCE_DATE_EPOCH)
 .PHONY: FORCE
-$(BUILD)/flags $(BUILD)/objects: FORCE
+$(BUILD)/flags $(BUILD)/objects $(BUILD)/date: FORCE
 	@mkdir -p $(@D)
 	@echo '$(NOTED)' | cmp -s - $@ || echo '$(NOTED)' > $@
 
