@@ -1,6 +1,7 @@
 /*
  * Tests of the watchdog. What it ends is over, so the tests that hang are hidden: rows of tests/run
- * start each with a short deadline= and look for who did what in the report.
+ * start each with a short deadline= and look for who did what in the report. And a panic, while its
+ * timer goes on ticking.
  */
 #include <arch/apic.h>
 #include <arch/clock.h>
