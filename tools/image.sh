@@ -35,9 +35,11 @@ make_floppy() {
 	EOF
 	$grub-mkimage -O i386-pc -p "(fd0)" -c "$iso.cfg" -o "$iso.core" \
 		biosdisk boot multiboot2 serial terminal
+	rm -f "$iso"
 	for folder in /usr/lib/grub/i386-pc /usr/lib/grub2/i386-pc; do
 		[ ! -f $folder/boot.img ] || cat $folder/boot.img "$iso.core" > "$iso"
 	done
+	[ -s "$iso" ] || { echo "$iso: GRUB's boot.img is not to be found" >&2; exit 1; }
 	truncate -s $((sectors * 512)) "$iso"
 	dd if="$kernel" of="$iso" bs=512 seek=$first conv=notrunc status=none
 }
